@@ -244,7 +244,11 @@ export const SAMPLE_RESULT = 3 + 2 * MAX_TOP_LOGPROBS;
 /**
  * Order: bias, penalties, mask, temperature, min-p, top-k, top-p, draw. The draw takes the kept tokens in order of id and
  * the first whose running sum of float64 weights exceeds u · total, u = uniform(seed, position + 1): so the
- * same seed gives the same text whatever else is in the batch.
+ * same seed gives the same text whatever else is in the batch. A weight is exp(logit / T − max) in float64.
+ * uniform(seed, counter), all in uint32 with f the finalizer of MurmurHash3: a = f(seedLow + 0x9E3779B9 · counter),
+ * b = f(a ^ seedHigh), c = f(b + 0x85EBCA6B); u = (b · 2^21 + (c >>> 11)) / 2^53.
+ * min-p keeps weights ≥ minP · the largest; top-k the k largest (ties: lower id); top-p the fewest of the largest that
+ * reach topP of what is left, at least one.
  * Legal mass: the share of the model's own probability that the mask lets through (1 without a mask).
  */
 export interface SampleArgs {
