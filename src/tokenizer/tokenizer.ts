@@ -88,7 +88,7 @@ function byteTable(library: LibraryTokenizer, json: Json, added: readonly { id: 
   const vocabulary = library.get_vocab(true);
   let size = 0;
   for (const id of [...vocabulary.values(), ...added.map((token) => token.id)]) size = Math.max(size, id + 1);
-  const table: Uint8Array[] = new Array<Uint8Array>(size).fill(NO_BYTES);
+  const table: Uint8Array[] = Array.from({ length: size }, () => NO_BYTES);
   const spelled = byteLevel
     ? (text: string) => Uint8Array.from(Array.from(text, (letter) => BYTE_OF_LETTER.get(letter) ?? 0))
     : (text: string) => utf8.encode(text.replaceAll('▁', ' '));
