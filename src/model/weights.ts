@@ -133,8 +133,25 @@ function denseSource(checkpoint: Checkpoint, name: string, N: number, K: number)
     groupSize: 0,
     outFeatures: N,
     inFeatures: K,
-    rows: (start, end) => ({ kind: 'dense', dtype: DENSE_DTYPES[dtype], values: checkpoint.read(`${name}.weight`, start, end) }),
+    rows(start, end): WeightRows {
+      const values = checkpoint.read(`${name}.weight`, start, end);
+      checkDense(checkpoint, name, start * K, DENSE_DTYPES[dtype], values);
+      return { kind: 'dense', dtype: DENSE_DTYPES[dtype], values };
+    },
   };
+}
+
+/** All exponent bits set: infinite or not a number. */
+const EXPONENT = { f32: 0x7f800000, f16: 0x7c00, bf16: 0x7f80 } as const;
+
+function checkDense(checkpoint: Checkpoint, name: string, start: number, dtype: keyof typeof EXPONENT, bytes: Uint8Array): void {
+  const exponent = EXPONENT[dtype];
+  const words = dtype === 'f32' ? new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4) : new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
+  for (let i = 0; i < words.length; i++) {
+    if ((words[i] & exponent) === exponent) {
+      throw new CheckpointError(`${checkpoint.directory}: tensor ${name}.weight: expected finite numbers, seen an infinite one or NaN at element ${start + i}`);
+    }
+  }
 }
 
 function w4Source(checkpoint: Checkpoint, name: string, N: number, K: number, groupSize: number): WeightSource {
