@@ -150,7 +150,7 @@ function irreducible(prime: number, degree: number): number[] {
 
 function multiply(a: readonly number[], b: readonly number[], modulus: readonly number[], prime: number): number[] {
   const degree = a.length;
-  const product = new Array<number>(2 * degree - 1).fill(0);
+  const product = Array.from({ length: 2 * degree - 1 }, () => 0);
   for (let i = 0; i < degree; i++) for (let j = 0; j < degree; j++) product[i + j] = (product[i + j] + a[i] * b[j]) % prime;
   for (let i = 2 * degree - 2; i >= degree; i--) {
     for (let d = 0; d < degree; d++) product[i - degree + d] = (product[i - degree + d] + product[i] * modulus[d]) % prime;

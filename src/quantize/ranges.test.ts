@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RangeSearch } from './ranges.ts';
 import { allocateRowCode, groupCount, roundToNearest, squaredError, type GroupSize, type RowCode } from './rtn.ts';

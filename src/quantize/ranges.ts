@@ -4,7 +4,6 @@ import {
   absMax,
   channelScale,
   clamp,
-  encodeConstantRow,
   INT8_MAX,
   LEVELS,
   PROTECTIVE_MAX,

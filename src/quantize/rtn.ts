@@ -30,13 +30,11 @@ export function allocateRowCode(columns: number, groupSize: GroupSize): RowCode 
 /** Largest |w|; throws where the row holds NaN or infinity. */
 export function absMax(w: Float64Array): number {
   let largest = 0;
-  let check = 0;
   for (let i = 0; i < w.length; i++) {
     const a = Math.abs(w[i]);
+    if (!(a < Infinity)) throw new RangeError('holds NaN or infinity');
     if (a > largest) largest = a;
-    check += a * 0;
   }
-  if (check !== 0) throw new RangeError('holds NaN or infinity');
   return largest;
 }
 
