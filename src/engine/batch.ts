@@ -1,4 +1,4 @@
-import { MAX_TOP_LOGPROBS, SAMPLE_ENTRY, SAMPLE_PARAMS } from '../backend/backend.ts';
+import { SAMPLE_ENTRY, SAMPLE_PARAMS } from '../backend/backend.ts';
 import { encodeEntry, encodeParams, MAX_LOGIT_BIAS } from './sampling.ts';
 import type { SampleEntry, StepPlan } from './scheduler.ts';
 
@@ -70,7 +70,7 @@ export class Batch {
       mask: matcher === null ? -1 : this.numMasks,
       biasStart: this.numBiases,
       biasCount: sampling.logitBias.length,
-      topLogprobs: Math.min(sampling.logprobs ?? 0, MAX_TOP_LOGPROBS),
+      topLogprobs: sampling.logprobs ?? 0,
     };
     encodeEntry(values, this.entries, i);
     for (const [token, bias] of sampling.logitBias) {
