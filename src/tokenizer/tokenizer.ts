@@ -1,7 +1,9 @@
-/** Text ↔ tokens: a thin wrap of the tokenizers library around a checkpoint's tokenizer.json. */
+/** Text ↔ tokens: the tokenizers library around a checkpoint's tokenizer.json, with a faster encoder for byte-level vocabularies. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers';
+import { byteLevelBpe } from './bpe.ts';
+import type { BpeEncoder } from './bpe.ts';
 
 export interface Tokenizer {
   /** Ids run from 0 to vocabSize − 1; not all need exist. */
@@ -42,11 +44,13 @@ class CheckpointTokenizer implements Tokenizer {
   readonly addBosToken: boolean;
   readonly chatTemplate: string | null;
   readonly #library: LibraryTokenizer;
+  readonly #fast: BpeEncoder | null;
   readonly #bytes: readonly Uint8Array[];
   readonly #special: ReadonlySet<number>;
 
   constructor(json: Json, config: Json, chatTemplate: string | null) {
     this.#library = new LibraryTokenizer(json, { ...config, clean_up_tokenization_spaces: false });
+    this.#fast = byteLevelBpe(json, LETTER_OF_BYTE);
     const added = (json.added_tokens ?? []) as readonly { id: number; content: string; special: boolean }[];
     this.#special = new Set(added.filter((token) => token.special).map((token) => token.id));
     this.#bytes = byteTable(this.#library, json, added);
@@ -58,7 +62,7 @@ class CheckpointTokenizer implements Tokenizer {
   }
 
   encode(text: string): number[] {
-    return this.#library.encode(text, { add_special_tokens: false }).ids;
+    return this.#fast?.encode(text) ?? this.#library.encode(text, { add_special_tokens: false }).ids;
   }
 
   decode(tokens: readonly number[], { skipSpecialTokens = false } = {}): string {
@@ -104,13 +108,13 @@ function byteTable(library: LibraryTokenizer, json: Json, added: readonly { id: 
 }
 
 /** GPT-2's spelling of bytes: printable ones as themselves, the rest as letters from U+0100 on. */
-const BYTE_OF_LETTER: ReadonlyMap<string, number> = (() => {
-  const map = new Map<string, number>();
+const LETTER_OF_BYTE: readonly string[] = (() => {
   const printable = (byte: number): boolean => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
   let next = 256;
-  for (let byte = 0; byte < 256; byte++) map.set(String.fromCharCode(printable(byte) ? byte : next++), byte);
-  return map;
+  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : next++));
 })();
+
+const BYTE_OF_LETTER: ReadonlyMap<string, number> = new Map(LETTER_OF_BYTE.map((letter, byte) => [letter, byte]));
 
 function readTokenizerJson(file: string): Json {
   const json = readOptional(file);
