@@ -1,4 +1,4 @@
-import { Template } from '@huggingface/jinja';
+import { Environment, Interpreter, Template } from '@huggingface/jinja';
 import { RequestError } from '../engine/client.ts';
 import type { ChatMessage, ToolCall, ToolDefinition } from './chat-model.ts';
 
@@ -36,6 +36,7 @@ export class ChatTemplate {
   render(input: TemplateInput): string {
     const numbers = new NumberLexemes();
     const variables = {
+      ...GLOBALS,
       ...input.templateArguments,
       messages: templateMessages(input.messages, numbers),
       tools: input.tools === undefined || input.tools.length === 0 ? null : input.tools.map(templateTool),
@@ -49,13 +50,33 @@ export class ChatTemplate {
       },
     };
     try {
-      return numbers.restore(this.#template.render(variables));
+      return numbers.restore(this.#run(variables));
     } catch (error) {
       if (error instanceof RequestError) throw error;
       throw new RequestError(`The model's chat template fails on these messages: ${messageOf(error)}`, 'messages');
     }
   }
+
+  /** Template.render, but with globals of our own: it lets nobody replace its date and its errors. */
+  #run(variables: Record<string, unknown>): string {
+    const environment = new Environment();
+    for (const [name, value] of Object.entries(variables)) environment.set(name, value);
+    return String(new Interpreter(environment).run(this.#template.parsed).value);
+  }
 }
+
+const GLOBALS = {
+  true: true,
+  false: false,
+  none: null,
+  True: true,
+  False: false,
+  None: null,
+  range: (start: number, stop?: number, step = 1): number[] => {
+    const [from, to] = stop === undefined ? [0, start] : [start, stop];
+    return Array.from({ length: Math.max(0, Math.ceil((to - from) / step)) }, (_, index) => from + index * step);
+  },
+};
 
 function templateTool(tool: ToolDefinition): Record<string, unknown> {
   const { name, description, parameters } = tool;
