@@ -2,7 +2,7 @@
 import { type AddressInfo } from 'node:net';
 import type { Server } from 'node:http';
 import { createAdaptorServer } from '@hono/node-server';
-import type { App } from './app.ts';
+import { type App, type AppOptions, createApp } from './app.ts';
 import { ApiError } from './errors.ts';
 
 export interface ListenOptions {
@@ -18,6 +18,14 @@ export interface Listening {
   readonly port: number;
   /** Stops accepting, lets what runs come to its end within the time limit, cuts off the rest. */
   close(): Promise<void>;
+}
+
+export type ServeOptions = AppOptions & Partial<ListenOptions>;
+
+/** Serves models over HTTP: createApp and listen in one. Closing the server leaves the models open. */
+export function serve(options: ServeOptions): Promise<Listening> {
+  const { port = 8000, host = '127.0.0.1', drainMs, ...app } = options;
+  return listen(createApp(app), { port, host, drainMs });
 }
 
 const DEFAULT_DRAIN_MS = 30_000;
