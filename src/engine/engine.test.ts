@@ -109,6 +109,7 @@ describe('randomized against sequential generation', () => {
     const added: { request: GenerateRequest; matcherStart: number | null; isAborted: boolean }[] = [];
     const matcher = (start: number | null): Matcher | null => (start === null ? null : new RollingMatcher(VOCAB, start));
     while (added.length < requests || engine.hasWork) {
+      expect(engine.stats().steps).toBeLessThan(100_000);
       for (let i = random(4); i > 0 && added.length < requests && engine.stats().numRequestsWaiting < 20; i--) {
         const request = randomRequest(random, shape.maxModelLength);
         const matcherStart = random(4) === 0 ? random(1000) : null;

@@ -1,7 +1,8 @@
-import type { EngineStats, GenerateRequest, TokensEvent } from './client.ts';
+import type { Model } from '../model/transformer.ts';
+import type { EngineOptions, EngineStats, GenerateRequest, TokensEvent } from './client.ts';
 import { BlockPool } from './kv-cache.ts';
 import { checkRequest, lengthLimitOf, Request, type Matcher, type RequestLimits } from './request.ts';
-import type { Runner } from './runner.ts';
+import { ModelRunner, type Runner } from './runner.ts';
 import { decodeResult } from './sampling.ts';
 import { Scheduler, type SampleEntry, type SchedulerOptions } from './scheduler.ts';
 
@@ -18,6 +19,24 @@ export interface EngineOutput extends TokensEvent {
   readonly id: number;
 }
 
+export type Emit = (outputs: readonly EngineOutput[]) => void;
+
+/** An engine for a loaded model. */
+export function engineOver(model: Model, options: EngineOptions, emit: Emit): Engine {
+  const { numBlocks, blockSize } = model.cache;
+  const maxModelLength = options.maxModelLength ?? model.maxPositions;
+  if (!Number.isInteger(maxModelLength) || maxModelLength < 2 || maxModelLength > model.maxPositions) {
+    throw new RangeError(
+      `maxModelLength is ${maxModelLength}; a checkpoint of ${model.config.maxPositions} positions and ` +
+        `a cache of ${numBlocks * blockSize} tokens allow 2 to ${model.maxPositions}`,
+    );
+  }
+  const { vocabSize, eosTokenIds } = model.config;
+  const ropeClass = (length: number): number => model.ropeClass(length);
+  const shape = { ...options, maxModelLength, numBlocks, blockSize, vocabSize, eosTokenIds, ropeClass };
+  return new Engine(new ModelRunner(model, shape), shape, emit);
+}
+
 /**
  * Tokens in, tokens out. The caller steps it while it `hasWork`, and adds and aborts between steps.
  * `emit` gets what each step made known, while the device computes the next.
@@ -25,7 +44,7 @@ export interface EngineOutput extends TokensEvent {
 export class Engine {
   private readonly runner: Runner;
   private readonly shape: EngineShape;
-  private readonly emit: (outputs: readonly EngineOutput[]) => void;
+  private readonly emit: Emit;
   private readonly scheduler: Scheduler;
   private readonly requests = new Map<number, Request>();
   /** Sampled in the step before, not read yet. */
@@ -35,7 +54,7 @@ export class Engine {
   private steps = 0;
   private generatedTokens = 0;
 
-  constructor(runner: Runner, shape: EngineShape, emit: (outputs: readonly EngineOutput[]) => void) {
+  constructor(runner: Runner, shape: EngineShape, emit: Emit) {
     this.runner = runner;
     this.shape = shape;
     this.emit = emit;
@@ -62,6 +81,10 @@ export class Engine {
     this.finish(request);
   }
 
+  get maxModelLength(): number {
+    return this.shape.maxModelLength;
+  }
+
   get hasWork(): boolean {
     return this.requests.size > 0 || this.inFlight.length > 0 || this.changed.size > 0;
   }
@@ -71,6 +94,7 @@ export class Engine {
    * while it computes; only who is still running then, and has nothing left to compute, is sampled.
    */
   step(): void {
+    this.steps++;
     const plan = this.scheduler.schedule();
     if (plan.numTokens > 0) this.runner.forward(plan);
     this.acceptTokens();
@@ -79,7 +103,6 @@ export class Engine {
     if (entries.length > 0) this.runner.sample(entries);
     for (const { request } of entries) request.numInFlight = 1;
     this.inFlight = entries;
-    this.steps++;
     if (!this.hasWork) this.scheduler.pool.count();
   }
 

@@ -67,7 +67,7 @@ export class BlockPool {
     this.blockTokens = new Int32Array(numBlocks * blockSize);
     this.parents = new Int32Array(numBlocks);
     this.parentGenerations = new Int32Array(numBlocks);
-    this.keys = new Array<string>(numBlocks).fill('');
+    this.keys = Array.from({ length: numBlocks }, () => '');
     this.buckets = new Int32Array(2 ** Math.ceil(Math.log2(numBlocks + 1))).fill(NONE);
     this.bucketNext = new Int32Array(numBlocks).fill(NONE);
     this.bucketOf = new Int32Array(numBlocks);
@@ -123,7 +123,7 @@ export class BlockPool {
   }
 
   linkTo(block: number): ChainLink {
-    return block === NONE ? ROOT : { block, generation: this.generations[block] };
+    return { block, generation: this.generations[block] };
   }
 
   /**

@@ -64,21 +64,11 @@ export class Scheduler {
   schedule(): StepPlan {
     const rows: PlanRow[] = [];
     let budget = this.options.tokenBudget;
-    const plan = (request: Request): void => {
-      const start = request.numComputedTokens;
-      const count = Math.min(request.numUncomputedTokens, budget);
-      if (count === 0) return;
-      if (!this.makeRoom(request, start + count)) return;
-      request.numComputedTokens += count;
-      budget -= count;
-      rows.push({ request, start, count });
-    };
-
-    const preemptions = this.preemptions;
-    for (let i = 0; i < this.running.length; i++) plan(this.running[i]);
-    // Whoever was preempted waits for the next step at least: by then its token in flight has been read.
-    if (this.preemptions === preemptions) {
-      while (budget > 0 && this.waiting.length > 0 && this.admit(this.waiting[0])) plan(this.running[this.running.length - 1]);
+    for (let i = 0; i < this.running.length; i++) budget -= this.plan(this.running[i], budget, rows);
+    // Who was preempted just now heads the queue and can't fit: less is left than it gave. So nobody is admitted in this
+    // step, and its token in flight is read before it is.
+    while (budget > 0 && this.waiting.length > 0 && this.admit(this.waiting[0])) {
+      budget -= this.plan(this.running[this.running.length - 1], budget, rows);
     }
     return { rows, numTokens: this.options.tokenBudget - budget };
   }
@@ -110,6 +100,16 @@ export class Scheduler {
       this.waiting.splice(this.waiting.indexOf(request), 1);
     }
     request.state = 'finished';
+  }
+
+  /** Plans what the budget allows of a running request's tokens and returns their number. */
+  private plan(request: Request, budget: number, rows: PlanRow[]): number {
+    const start = request.numComputedTokens;
+    const count = Math.min(request.numUncomputedTokens, budget);
+    if (count === 0 || !this.makeRoom(request, start + count)) return 0;
+    request.numComputedTokens += count;
+    rows.push({ request, start, count });
+    return count;
   }
 
   /** Blocks for the first `numTokens` tokens, if need be those of the last in line: false where that is the request itself. */
@@ -149,7 +149,7 @@ export class Scheduler {
     request.blocks.push(...cached);
     request.numComputedTokens = cached.length * this.pool.blockSize;
     request.numPublishedBlocks = cached.length;
-    if (cached.length > 0) request.chain = this.pool.linkTo(cached[cached.length - 1]);
+    request.chain = cached.length > 0 ? this.pool.linkTo(cached[cached.length - 1]) : ROOT;
     this.countAdmission(request);
     return true;
   }
@@ -169,8 +169,6 @@ export class Scheduler {
   private vacate(request: Request): void {
     this.pool.release(request.blocks);
     request.blocks.length = 0;
-    request.numPublishedBlocks = 0;
-    request.chain = ROOT;
     request.numSentTokens = 0;
     request.numSentBlocks = 0;
     this.freeRows.push(request.row);
@@ -180,8 +178,8 @@ export class Scheduler {
   private publish(request: Request): void {
     if (!this.options.prefixCaching) return;
     const { blockSize } = this.pool;
-    const known = Math.min(request.numComputedTokens, request.tokens.length);
-    for (let i = request.numPublishedBlocks; (i + 1) * blockSize <= known; i++) {
+    // The tokens are known: whoever publishes has read the token that was in flight, or has not computed it.
+    for (let i = request.numPublishedBlocks; (i + 1) * blockSize <= request.numComputedTokens; i++) {
       request.chain = this.pool.publish(request.blocks[i], request.chain, request.tokens, i * blockSize, request.cacheKey);
       request.numPublishedBlocks = i + 1;
     }

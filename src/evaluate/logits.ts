@@ -3,7 +3,7 @@ import type { Model } from '../model/transformer.ts';
 import { loadModel } from '../model/load.ts';
 import type { LoadOptions } from '../model/load.ts';
 import type { RopePrecision } from '../model/rope.ts';
-import { CheckpointError, openTensorFile } from '../model/safetensors.ts';
+import { CheckpointError, openTensorFile, writeTensorFile } from '../model/safetensors.ts';
 import { Sequence } from './sequence.ts';
 
 /** What another implementation computed: the tensors of a reference.safetensors. */
@@ -24,6 +24,8 @@ export interface LogitsComparison {
   readonly greedyEqual: boolean;
   readonly greedyIds: readonly number[];
   readonly positions: number;
+  /** What was computed, f32 [positions, V]. */
+  readonly logits: Float32Array;
 }
 
 export function readReferenceLogits(file: string): ReferenceLogits {
@@ -61,13 +63,25 @@ export async function evaluateLogits(directory: string, reference: ReferenceLogi
   return reproduced(rounded) || rounded.relativeError < exact.relativeError ? rounded : exact;
 }
 
+/** Writes the tensors that readReferenceLogits reads. */
+export function writeReferenceLogits(file: string, { inputIds, logits, promptLength, greedyIds }: ReferenceLogits): void {
+  writeTensorFile(file, {
+    input_ids: { dtype: 'I32', shape: [inputIds.length], values: inputIds },
+    logits: { dtype: 'F32', shape: [inputIds.length, logits.length / inputIds.length], values: logits },
+    greedy_ids: { dtype: 'I32', shape: [greedyIds.length], values: greedyIds },
+    prompt_len: { dtype: 'I32', shape: [1], values: Int32Array.of(promptLength) },
+  });
+}
+
 export function compareLogits(model: Model, reference: ReferenceLogits): Omit<LogitsComparison, 'ropePrecision'> {
   const V = model.config.vocabSize;
   const { inputIds, promptLength, greedyIds } = reference;
   if (reference.logits.length !== inputIds.length * V) throw new CheckpointError(`the reference has ${reference.logits.length / inputIds.length} logits a position, the model ${V}`);
   const greedy = continueGreedily(model, inputIds.subarray(0, promptLength), greedyIds.length);
+  const logits = sequenceLogits(model, inputIds);
   return {
-    relativeError: relativeError(sequenceLogits(model, inputIds), reference.logits),
+    logits,
+    relativeError: relativeError(logits, reference.logits),
     greedyEqual: greedy.every((token, i) => token === greedyIds[i]),
     greedyIds: greedy,
     positions: inputIds.length,

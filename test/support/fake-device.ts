@@ -124,7 +124,7 @@ export function fakeModel(shape: FakeShape): Model {
     const words = Math.ceil(vocabSize / 32);
     for (let i = 0; i < args.size; i++) {
       const entry = record(SAMPLE_ENTRY, ints(args.entries), i);
-      const start = entry.row * args.step.tokensPerRow;
+      const start = inRange('row', entry.row, maxStepEntries) * args.step.tokensPerRow;
       const tokens = ints(args.step.tokens).subarray(start, start + entry.position + 1);
       const biases = Array.from({ length: entry.biasCount }, (_, k): [number, number] => {
         return [ints(args.biasIds)[entry.biasStart + k], floats(args.biasValues)[entry.biasStart + k]];
@@ -198,6 +198,7 @@ export function generateAlone(request: GenerateRequest, limits: OracleLimits, ma
   const mask = matcher === null ? null : new Int32Array(Math.ceil(limits.vocabSize / 32));
   const result = new Float32Array(SAMPLE_RESULT);
   let finishReason: string | null = null;
+  const isFinished = (): boolean => finishReason !== null;
   const append = (output: OutputToken): void => {
     tokens.push(output.token);
     outputs.push(output);
@@ -207,11 +208,11 @@ export function generateAlone(request: GenerateRequest, limits: OracleLimits, ma
     else if (tokens.length === limit) finishReason = 'length';
   };
   const force = (): void => {
-    if (finishReason !== null) return;
-    for (const token of matcher?.forcedTokens() ?? []) if (finishReason === null) append({ token, ...FORCED_SCORES });
+    if (isFinished()) return;
+    for (const token of matcher?.forcedTokens() ?? []) if (!isFinished()) append({ token, ...FORCED_SCORES });
   };
   force();
-  while (finishReason === null) {
+  while (!isFinished()) {
     for (let p = slots.length; p < tokens.length; p++) slots.push(slotOf(slots, tokens[p], ropeRow(p, limit)));
     fillLogits(slots[slots.length - 1], logits);
     if (mask !== null) matcher!.fillMask(mask);
