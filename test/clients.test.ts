@@ -38,19 +38,19 @@ const messages: { role: 'user'; content: string }[] = [{ role: 'user', content: 
 const weatherTools: OpenAI.ChatCompletionTool[] = [
   { type: 'function', function: { name: 'weather', description: 'Forecast', parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] } } },
 ];
-const endless = { model: 'tiny', messages: messages, stream: true, ignore_eos: true } as const;
+const endless = { model: 'tiny', messages, stream: true, ignore_eos: true } as const;
 
 describe('openai', () => {
   test('a completion with usage', async () => {
-    const completion = await client.chat.completions.create({ model: 'tiny', messages: messages });
+    const { data: completion, request_id: requestId } = await client.chat.completions.create({ model: 'tiny', messages }).withResponse();
     expect(completion.choices[0].message.content).toBe('Hello!');
     expect(completion.choices[0].finish_reason).toBe('stop');
     expect(completion.usage).toMatchObject({ prompt_tokens: 21, completion_tokens: 7, prompt_tokens_details: { cached_tokens: 2 } });
-    expect(completion._request_id).toMatch(/^[0-9a-f]{32}$/u);
+    expect(requestId).toMatch(/^[0-9a-f]{32}$/u);
   });
 
   test('a stream with usage', async () => {
-    const stream = await client.chat.completions.create({ model: 'tiny', messages: messages, stream: true, stream_options: { include_usage: true } });
+    const stream = await client.chat.completions.create({ model: 'tiny', messages, stream: true, stream_options: { include_usage: true } });
     let text = '';
     let usage: OpenAI.CompletionUsage | null | undefined;
     for await (const chunk of stream) {
@@ -109,12 +109,12 @@ describe('openai', () => {
 
   test('overload, and its end', async () => {
     const stream = await client.chat.completions.create({ ...endless, n: 4 });
-    const refused = await client.chat.completions.create({ model: 'tiny', messages: messages }).catch((error: unknown) => error);
+    const refused = await client.chat.completions.create({ model: 'tiny', messages }).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(OpenAI.RateLimitError);
     expect((refused as InstanceType<typeof OpenAI.RateLimitError>).headers?.get('retry-after')).toBe('1');
     stream.controller.abort();
     await expect.poll(() => engine.running()).toBe(0);
-    expect((await client.chat.completions.create({ model: 'tiny', messages: messages })).choices).toHaveLength(1);
+    expect((await client.chat.completions.create({ model: 'tiny', messages })).choices).toHaveLength(1);
   });
 
   test.each<[new (...args: never[]) => Error, object, string | null]>([
@@ -124,7 +124,7 @@ describe('openai', () => {
     [OpenAI.NotFoundError, { model: 'other' }, 'model'],
   ])('%o for %j', async (type, body, param) => {
     for (const stream of [false, true]) {
-      const error = await client.chat.completions.create({ model: 'tiny', messages: messages, stream, ...body }).catch((error: unknown) => error);
+      const error = await client.chat.completions.create({ model: 'tiny', messages, stream, ...body }).catch((error: unknown) => error);
       expect(error).toBeInstanceOf(type);
       expect(error).toMatchObject({ param });
     }
@@ -217,7 +217,7 @@ describe('our own client', () => {
     const outer = await listen(createApp({ models: [remote()] }), { port: 0, host: '127.0.0.1' });
     try {
       const through = new OpenAI({ baseURL: `${outer.url}/v1`, apiKey: 'none' });
-      const completion = await through.chat.completions.create({ model: 'far', messages: messages });
+      const completion = await through.chat.completions.create({ model: 'far', messages });
       expect(completion.choices[0].message.content).toBe('Hello!');
     } finally {
       await outer.close();
