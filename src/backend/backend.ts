@@ -288,7 +288,7 @@ export interface Backend {
 
   /** The source may be reused as soon as the call returns. */
   write(target: Tensor, source: HostArray, offset?: number): void;
-  /** Everything enqueued so far, to wait for. */
+  /** Everything enqueued so far, to wait for. A device that runs later starts with it now. */
   fence(): Fence;
   /** Waits for the fence (everything, by default), then copies `target.length` elements from `offset`. */
   read(source: Tensor, target: HostArray, offset?: number, fence?: Fence): void;

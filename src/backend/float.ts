@@ -49,3 +49,11 @@ export function bytesToFloat32(dtype: 'f32' | 'f16' | 'bf16', bytes: Uint8Array)
   }
   return out;
 }
+
+/** The nearest bf16 value, ties to even. */
+export function roundToBf16(x: number): number {
+  scratch[0] = x;
+  const word = bits[0];
+  bits[0] = ((word + 0x7fff + ((word >>> 16) & 1)) & 0xffff0000) >>> 0;
+  return scratch[0];
+}

@@ -41,6 +41,8 @@ export interface ChatSampling {
 export interface ChatRequest extends ChatSampling {
   readonly messages: readonly ChatMessage[];
   readonly tools?: readonly ToolDefinition[];
+  /** More variables for the chat template, e.g. Qwen3's enable_thinking. */
+  readonly templateArguments?: Readonly<Record<string, unknown>>;
   readonly cacheSalt?: string;
   readonly signal?: AbortSignal;
 }
@@ -74,7 +76,13 @@ export type ChatEvent =
   | { readonly type: 'text-delta'; readonly text: string; readonly logprobs?: readonly TokenLogprob[] }
   | { readonly type: 'reasoning-delta'; readonly text: string }
   | { readonly type: 'tool-call'; readonly index: number; readonly call: ToolCall }
-  | { readonly type: 'finish'; readonly reason: ChatFinishReason; readonly usage: Usage };
+  | {
+      readonly type: 'finish';
+      readonly reason: ChatFinishReason;
+      /** The stop string or stop token id of the request that ended it. */
+      readonly stop?: string | number;
+      readonly usage: Usage;
+    };
 
 export interface ChatModel {
   /** The name under which it is served. */

@@ -2,7 +2,7 @@
  * Reads Hugging Face checkpoints: one model.safetensors, or shards named by model.safetensors.index.json. Only headers are
  * held; the values of a tensor are read in pieces, by rows.
  */
-import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { bytesToFloat32 } from '../backend/float.ts';
 
@@ -124,6 +124,19 @@ export function openCheckpoint(directory: string): Checkpoint {
 export function openTensorFile(file: string): Checkpoint {
   if (!existsSync(file)) throw new CheckpointError(`${file}: no such file`);
   return openFiles(file, [file]);
+}
+
+/** Writes one safetensors file of small tensors, whole or not at all. */
+export function writeTensorFile(file: string, tensors: Record<string, { dtype: 'F32' | 'I32'; shape: readonly number[]; values: Float32Array | Int32Array }>): void {
+  let end = 0;
+  const header = Object.entries(tensors).map(([name, { dtype, shape, values }]) => [name, { dtype, shape, data_offsets: [end, (end += values.byteLength)] }] as const);
+  const text = Buffer.from(JSON.stringify(Object.fromEntries(header)));
+  const padded = Buffer.concat([text, Buffer.alloc(-text.length & 7, ' ')]);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(padded.length));
+  const parts = Object.values(tensors).map(({ values }) => Buffer.from(values.buffer, values.byteOffset, values.byteLength));
+  writeFileSync(`${file}.part`, Buffer.concat([length, padded, ...parts]));
+  renameSync(`${file}.part`, file);
 }
 
 function openShards(directory: string): Checkpoint {
