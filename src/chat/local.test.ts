@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { byteTokenizer } from '../../test/byte-tokenizer.ts';
-import { fakeEngine, type FakeEngineOptions } from '../../test/fake-engine.ts';
-import { type GenerateRequest, RequestError } from '../engine/client.ts';
+import { byteTokenizer } from '../../test/support/byte-tokenizer.ts';
+import { fakeEngine, type FakeEngineOptions } from '../../test/support/fake-engine.ts';
+import type { GenerateRequest } from '../engine/client.ts';
+import { RequestError } from '../engine/request-error.ts';
 import type { ChatEvent, ChatRequest, ChatSampling } from './chat-model.ts';
 import { ContextLengthError, LocalModel } from './local.ts';
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type EngineClient, RequestError, type TokenLogprobs, type TokensEvent } from '../engine/client.ts';
+import type { EngineClient, EngineDescription, EngineStats, TokenLogprobs, TokensEvent } from '../engine/client.ts';
+import { RequestError } from '../engine/request-error.ts';
 import type { SamplingParams } from '../engine/sampling.ts';
 import { Detokenizer } from '../tokenizer/detokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -30,7 +31,7 @@ export class ContextLengthError extends RequestError {
 type Sampled = Omit<ChatSampling, 'stop'> & { readonly stop?: readonly string[]; readonly cacheSalt?: string; readonly signal?: AbortSignal };
 
 /** A checkpoint in this process: strings outside, tokens inside. */
-export class LocalModel implements ChatModel {
+export class LocalModel implements ChatModel, AsyncDisposable {
   readonly id: string;
   readonly engine: EngineClient;
   readonly tokenizer: Tokenizer;
@@ -83,12 +84,24 @@ export class LocalModel implements ChatModel {
     return this.tokenizer.encode(addBosToken && bosToken !== null && !text.startsWith(bosToken) ? bosToken + text : text);
   }
 
+  get description(): EngineDescription {
+    return this.engine.description;
+  }
+
+  stats(): EngineStats {
+    return this.engine.stats();
+  }
+
   close(): Promise<void> {
     return this.engine.close();
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   #checked(tokens: readonly number[]): readonly number[] {
-    const { vocabSize } = this.engine.description;
+    const { vocabSize } = this.description;
     const wrong = tokens.find((token) => !Number.isInteger(token) || token < 0 || token >= vocabSize);
     if (wrong !== undefined) throw new RequestError(`Token id ${wrong} is outside of the vocabulary (0 to ${vocabSize - 1})`, 'prompt');
     return tokens;
@@ -143,7 +156,7 @@ export class LocalModel implements ChatModel {
   }
 
   #sampling(request: Sampled, promptTokens: number): SamplingParams {
-    const { maxModelLength, vocabSize } = this.engine.description;
+    const { maxModelLength, vocabSize } = this.description;
     const { defaults } = this;
     const room = maxModelLength - promptTokens;
     if (promptTokens === 0) throw new RequestError('The prompt is empty', 'prompt');

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { RequestError } from '../engine/client.ts';
-import { QWEN_TEMPLATE } from '../../test/templates.ts';
+import { RequestError } from '../engine/request-error.ts';
+import { QWEN_TEMPLATE } from '../../test/support/templates.ts';
 import type { ChatMessage } from './chat-model.ts';
 import { ChatTemplate } from './template.ts';
 

@@ -1,5 +1,5 @@
 import { Environment, Interpreter, Template } from '@huggingface/jinja';
-import { RequestError } from '../engine/client.ts';
+import { RequestError } from '../engine/request-error.ts';
 import type { ChatMessage, ToolCall, ToolDefinition } from './chat-model.ts';
 
 export interface TemplateInput {
@@ -27,7 +27,7 @@ export class ChatTemplate {
     try {
       this.#template = new Template(source);
     } catch (error) {
-      throw new Error(`The checkpoint's chat template cannot be parsed: ${messageOf(error)}`);
+      throw new Error(`The checkpoint's chat template cannot be parsed: ${messageOf(error)}`, { cause: error });
     }
     this.#tokens = tokens;
     this.#now = now;

@@ -73,12 +73,13 @@ export class InterruptedError extends Error {
   }
 }
 
-/** Runs a command's work; an error becomes one line on stderr and the exit code. */
+/** Runs a command's work; an error becomes one line on stderr (with TETRAD_DEBUG its stack too) and the exit code. */
 export async function reportErrors(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
     process.stderr.write(`tetrad: ${error instanceof Error ? error.message : String(error)}\n`);
+    if (process.env.TETRAD_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
     process.exitCode = error instanceof InterruptedError ? error.exitCode : 1;
   }
 }

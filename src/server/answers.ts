@@ -15,7 +15,7 @@ export interface AnswerSet {
   readonly start: StartAnswer;
 }
 
-export interface ServeOptions {
+export interface AnswerOptions {
   readonly context: Context;
   readonly admission: Admission;
   readonly requestId: string;
@@ -33,7 +33,7 @@ export interface Collected {
 export type Finish = Extract<ChatEvent, { type: 'finish' }>;
 
 /** Runs the answers to their ends and makes one response of them. */
-export async function collectAnswers(set: AnswerSet, options: ServeOptions, render: (answers: readonly Collected[], usage: object) => object): Promise<Response> {
+export async function collectAnswers(set: AnswerSet, options: AnswerOptions, render: (answers: readonly Collected[], usage: object) => object): Promise<Response> {
   const leave = options.admission.enter(set.count);
   const abort = abortWith(options.context);
   try {
@@ -80,7 +80,7 @@ export interface ChunkRenderer {
 }
 
 /** Streams the answers side by side as they come. */
-export function streamAnswers(set: AnswerSet, options: ServeOptions, renderer: ChunkRenderer): Promise<Response> {
+export function streamAnswers(set: AnswerSet, options: AnswerOptions, renderer: ChunkRenderer): Promise<Response> {
   const leave = options.admission.enter(set.count);
   const abort = abortWith(options.context);
   const run = async (sink: { write(text: string): Promise<void> | null }): Promise<void> => {

@@ -1,8 +1,8 @@
 import type OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
-import { byteTokenizer } from '../../test/byte-tokenizer.ts';
-import { fakeEngine, type FakeEngine, type FakeEngineOptions } from '../../test/fake-engine.ts';
-import { QWEN_TEMPLATE } from '../../test/templates.ts';
+import { byteTokenizer } from '../../test/support/byte-tokenizer.ts';
+import { fakeEngine, type FakeEngine, type FakeEngineOptions } from '../../test/support/fake-engine.ts';
+import { QWEN_TEMPLATE } from '../../test/support/templates.ts';
 import type { ChatModel } from '../chat/chat-model.ts';
 import { LocalModel } from '../chat/local.ts';
 import { RemoteError } from '../chat/remote.ts';

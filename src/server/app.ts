@@ -5,7 +5,7 @@ import { bodyLimit } from 'hono/body-limit';
 import type { ChatModel } from '../chat/chat-model.ts';
 import { LocalModel } from '../chat/local.ts';
 import { Admission } from './admission.ts';
-import type { ServeOptions } from './answers.ts';
+import type { AnswerOptions } from './answers.ts';
 import { chatCompletion } from './chat.ts';
 import { textCompletion } from './completions.ts';
 import { ApiError, toApiError } from './errors.ts';
@@ -58,7 +58,7 @@ export function createApp(options: AppOptions): App {
     if (model instanceof LocalModel) return model;
     throw new ApiError(400, `The model "${id ?? ''}" only serves chat completions`, { param: 'model' });
   };
-  const serveOptions = (context: Context<Env>): ServeOptions => ({
+  const answerOptions = (context: Context<Env>): AnswerOptions => ({
     context,
     admission,
     requestId: context.get('requestId'),
@@ -69,7 +69,7 @@ export function createApp(options: AppOptions): App {
     object: 'model',
     created,
     owned_by: 'tetrad',
-    ...(model instanceof LocalModel ? { max_model_len: model.engine.description.maxModelLength } : {}),
+    ...(model instanceof LocalModel ? { max_model_len: model.description.maxModelLength } : {}),
   });
 
   const routes: Record<string, { readonly method: 'GET' | 'POST'; readonly route: Route }> = {
@@ -83,7 +83,7 @@ export function createApp(options: AppOptions): App {
       route: async (context) => {
         const body = parseBody(chatSchema, await readJson(context));
         refuseUnsupported(body);
-        return chatCompletion(modelNamed(body.model), body, serveOptions(context));
+        return chatCompletion(modelNamed(body.model), body, answerOptions(context));
       },
     },
     '/v1/completions': {
@@ -91,7 +91,7 @@ export function createApp(options: AppOptions): App {
       route: async (context) => {
         const body = parseBody(completionSchema, await readJson(context));
         refuseUnsupported(body);
-        return textCompletion(localNamed(body.model), body, serveOptions(context));
+        return textCompletion(localNamed(body.model), body, answerOptions(context));
       },
     },
     '/v1/embeddings': {
@@ -108,7 +108,7 @@ export function createApp(options: AppOptions): App {
         const tokens = tokenizeBody(model, body);
         return context.json({
           count: tokens.length,
-          max_model_len: model.engine.description.maxModelLength,
+          max_model_len: model.description.maxModelLength,
           tokens,
           token_strs: body.return_token_strs === true ? tokens.map((token) => model.tokenizer.decode([token], { skipSpecialTokens: false })) : null,
         });

@@ -1,9 +1,9 @@
 import type { ChatEvent, ChatModel, ChatRequest, TokenLogprob, ToolCall } from '../chat/chat-model.ts';
-import { type ChunkRenderer, type Collected, chunkBuilder, collectAnswers, finishReason, type ServeOptions, stopReason, streamAnswers } from './answers.ts';
+import { type ChunkRenderer, type Collected, chunkBuilder, collectAnswers, finishReason, type AnswerOptions, stopReason, streamAnswers } from './answers.ts';
 import { type ChatBody, samplingOf } from './schema.ts';
 
 /** POST /v1/chat/completions */
-export function chatCompletion(model: ChatModel, body: ChatBody, options: ServeOptions): Promise<Response> {
+export function chatCompletion(model: ChatModel, body: ChatBody, options: AnswerOptions): Promise<Response> {
   const request: ChatRequest = {
     ...samplingOf(body),
     messages: body.messages,

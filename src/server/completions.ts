@@ -1,13 +1,13 @@
 import type { ChatEvent, CompletionRequest, TokenLogprob } from '../chat/chat-model.ts';
 import type { LocalModel } from '../chat/local.ts';
-import { type ChunkRenderer, chunkBuilder, collectAnswers, finishReason, type ServeOptions, stopReason, streamAnswers } from './answers.ts';
+import { type ChunkRenderer, chunkBuilder, collectAnswers, finishReason, type AnswerOptions, stopReason, streamAnswers } from './answers.ts';
 import { type CompletionBody, samplingOf } from './schema.ts';
 
 /** As with OpenAI, where the request names none. */
 const DEFAULT_MAX_TOKENS = 16;
 
 /** POST /v1/completions */
-export function textCompletion(model: LocalModel, body: CompletionBody, options: ServeOptions): Promise<Response> {
+export function textCompletion(model: LocalModel, body: CompletionBody, options: AnswerOptions): Promise<Response> {
   const prompts = promptsOf(body.prompt);
   const choices = body.n ?? 1;
   const sampling = samplingOf(body);

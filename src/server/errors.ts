@@ -1,7 +1,6 @@
-import { BackendError } from '../backend/backend.ts';
 import { ContextLengthError } from '../chat/local.ts';
 import { RemoteError } from '../chat/remote.ts';
-import { RequestError } from '../engine/client.ts';
+import { RequestError } from '../engine/request-error.ts';
 
 export interface ErrorBody {
   readonly error: { readonly message: string; readonly type: string; readonly param: string | null; readonly code: string | null };
@@ -50,7 +49,6 @@ export function toApiError(error: unknown, log: (message: string) => void): ApiE
     return new ApiError(passed ? (error.status ?? 502) : 502, error.message, { code: 'upstream_error' });
   }
   log(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  if (error instanceof BackendError) return new ApiError(500, error.message, { code: 'backend_error' });
   return new ApiError(500, 'The server failed to answer this request; its log has the reason', { code: 'internal_error' });
 }
 

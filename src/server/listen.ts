@@ -1,8 +1,8 @@
 /** A listening server around an app, and its orderly end. */
-import { type AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Server } from 'node:http';
 import { createAdaptorServer } from '@hono/node-server';
-import type { App } from './app.ts';
+import { type App, type AppOptions, createApp } from './app.ts';
 import { ApiError } from './errors.ts';
 
 export interface ListenOptions {
@@ -20,6 +20,14 @@ export interface Listening {
   close(): Promise<void>;
 }
 
+export type ServeOptions = AppOptions & Partial<ListenOptions>;
+
+/** Serves models over HTTP: createApp and listen in one. Closing the server leaves the models open. */
+export function serve(options: ServeOptions): Promise<Listening> {
+  const { port = 8000, host = '127.0.0.1', drainMs, ...app } = options;
+  return listen(createApp(app), { port, host, drainMs });
+}
+
 const DEFAULT_DRAIN_MS = 30_000;
 
 export async function listen(app: App, options: ListenOptions): Promise<Listening> {
@@ -28,6 +36,7 @@ export async function listen(app: App, options: ListenOptions): Promise<Listenin
     fetch: (request, env) => (closing === null ? app.fetch(request, env) : refused()),
     overrideGlobalObjects: false,
   }) as Server;
+  const idle = trackIdle(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, () => {
@@ -40,7 +49,7 @@ export async function listen(app: App, options: ListenOptions): Promise<Listenin
   return {
     url: `http://${host}:${port}`,
     port,
-    close: () => (closing ??= drain(server, options.drainMs ?? DEFAULT_DRAIN_MS)),
+    close: () => (closing ??= drain(server, idle, options.drainMs ?? DEFAULT_DRAIN_MS)),
   };
 }
 
@@ -50,15 +59,30 @@ function refused(): Response {
   return Response.json(error.body, { status: error.status, headers: { connection: 'close' } });
 }
 
-function drain(server: Server, limitMs: number): Promise<void> {
+/** Connections without a request in flight; Node's own closeIdleConnections leaves out those that never had one. */
+function trackIdle(server: Server): ReadonlySet<Socket> {
+  const idle = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    idle.add(socket);
+    socket.once('close', () => idle.delete(socket));
+  });
+  server.on('request', ({ socket }, response) => {
+    idle.delete(socket);
+    response.once('close', () => {
+      if (!server.listening) socket.destroySoon();
+      else if (!socket.destroyed) idle.add(socket);
+    });
+  });
+  return idle;
+}
+
+function drain(server: Server, idle: ReadonlySet<Socket>, limitMs: number): Promise<void> {
   return new Promise((resolve) => {
-    const idle = setInterval(() => server.closeIdleConnections(), 50);
     const limit = setTimeout(() => server.closeAllConnections(), limitMs);
     server.close(() => {
-      clearInterval(idle);
       clearTimeout(limit);
       resolve();
     });
-    server.closeIdleConnections();
+    for (const socket of idle) socket.destroy();
   });
 }

@@ -42,14 +42,14 @@ export class Metrics {
       const collect = function (this: Gauge): void {
         for (const [model, engine] of engines) this.set({ model_name: model }, read(engine.stats()));
       };
-      new Gauge({ name, help, labelNames: LABELS, registers, collect });
+      this.#registry.registerMetric(new Gauge({ name, help, labelNames: LABELS, registers: [], collect }));
     }
     for (const [name, help, read] of COUNTERS) {
       const collect = function (this: Counter): void {
         this.reset();
         for (const [model, engine] of engines) this.inc({ model_name: model }, read(engine.stats()));
       };
-      new Counter({ name, help, labelNames: LABELS, registers, collect });
+      this.#registry.registerMetric(new Counter({ name, help, labelNames: LABELS, registers: [], collect }));
     }
     const cache = new Gauge({ name: 'vllm:cache_config_info', help: 'Size of the cache', labelNames: ['model_name', 'block_size', 'num_gpu_blocks'], registers });
     for (const [model, { description }] of engines) {

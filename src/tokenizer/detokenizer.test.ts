@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { byteTokenizer } from '../../test/byte-tokenizer.ts';
+import { byteTokenizer } from '../../test/support/byte-tokenizer.ts';
 import { Detokenizer, type DetokenizerOptions } from './detokenizer.ts';
 
 const tokenizer = byteTokenizer();

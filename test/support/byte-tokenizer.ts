@@ -1,4 +1,4 @@
-import type { Tokenizer } from '../src/tokenizer/tokenizer.ts';
+import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 
 /** The smallest tokenizer there is: one token a byte, then the special tokens. */
 export function byteTokenizer(options: { special?: readonly string[]; chatTemplate?: string | null; addBosToken?: boolean } = {}): Tokenizer {

@@ -1,5 +1,5 @@
-import type { EngineClient, EngineStats, FinishReason, GenerateRequest, TokensEvent } from '../src/engine/client.ts';
-import type { Tokenizer } from '../src/tokenizer/tokenizer.ts';
+import type { EngineClient, EngineStats, FinishReason, GenerateRequest, TokensEvent } from '../../src/engine/client.ts';
+import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 
 export interface FakeEngineOptions {
   readonly tokenizer: Tokenizer;
