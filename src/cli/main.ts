@@ -15,6 +15,7 @@ const COMMANDS: readonly CommandEntry[] = [
   { name: 'run', description: 'answer one prompt', load: async () => (await import('./run.ts')).runCommand() },
   { name: 'quantize', description: 'turn a full-precision Hugging Face checkpoint into a 4-bit one', load: async () => (await import('./quantize.ts')).quantizeCommand() },
   { name: 'evaluate', description: 'measure what a model computes', load: async () => (await import('./evaluate.ts')).evaluateCommand() },
+  { name: 'pull', description: 'download a checkpoint from the Hugging Face Hub', load: async () => (await import('./pull.ts')).pullCommand() },
   { name: 'bench', description: 'measure speed', load: async () => (await import('./bench.ts')).benchCommand() },
 ];
 

@@ -53,7 +53,6 @@ function makeEngine(options: Shape = {}) {
 
 const sampling = (params: Partial<SamplingParams> = {}): SamplingParams => ({ ...GREEDY, logprobs: 2, ...params });
 const prompt = (length: number, from = 1): number[] => Array.from({ length }, (_, i) => 1 + ((from * 7 + i * 13) % (VOCAB - 1)));
-const noEos = { ignoreEos: true };
 
 function expectNoLeak(pool: ReturnType<typeof makeEngine>['pool']): void {
   const { free, cached, used } = pool.count();
@@ -133,5 +132,197 @@ describe('randomized against sequential generation', () => {
     expect(stats).toMatchObject({ numRequestsRunning: 0, numRequestsWaiting: 0, cacheUsage: 0 });
     if (shape.prefixCaching) expect(stats.prefixCacheHits).toBeGreaterThan(0);
     if (name.startsWith('cramped')) expect(stats.preemptions).toBeGreaterThan(20);
+  });
+});
+
+describe('three invariances', () => {
+  const requests = Array.from({ length: 12 }, (_, i): GenerateRequest => {
+    const drawn = i % 2 === 0 ? { temperature: 0.8, seed: 100 + i } : {};
+    return { prompt: [...prompt(11), ...prompt(3 + 2 * i, i)], sampling: sampling({ ...drawn, maxTokens: 20, ignoreEos: true, logprobs: 3 }) };
+  });
+  const alone = requests.map((request) => {
+    const { engine, run, result } = makeEngine({ prefixCaching: false, tokenBudget: 64 });
+    engine.add(0, request);
+    run();
+    return result(0);
+  });
+  const together = (options: Shape): ReturnType<typeof makeEngine> => {
+    const made = makeEngine(options);
+    for (const [id, request] of requests.entries()) made.engine.add(id, request);
+    made.run();
+    return made;
+  };
+
+  test.each([1, 2, 3, 5, 8, 13, 64])('chunk: a budget of %d tokens', (tokenBudget) => {
+    const { result } = together({ tokenBudget, maxBatchSize: 1, prefixCaching: false });
+    expect(requests.map((_, id) => result(id))).toEqual(alone);
+  });
+
+  test('prefix: hit or miss', () => {
+    const { engine, run, result, events } = together({ numBlocks: 300 });
+    for (const [id, request] of requests.entries()) engine.add(100 + id, request);
+    run();
+    for (const id of requests.keys()) {
+      expect(events(100 + id)[0].numCachedTokens).toBeGreaterThan(events(id)[0].numCachedTokens);
+      expect(result(100 + id)).toEqual(alone[id]);
+    }
+  });
+
+  test('batch: alone or among others, log-probabilities too', () => {
+    const { result } = together({ maxBatchSize: 12, tokenBudget: 200, numBlocks: 300 });
+    expect(requests.map((_, id) => result(id))).toEqual(alone);
+  });
+});
+
+describe('how requests end', () => {
+  const text = (request: GenerateRequest): number[] => generateAlone(request, makeEngine().shape).outputs.map(({ token }) => token);
+
+  test('a stop token is reported last', () => {
+    const free: GenerateRequest = { prompt: prompt(5), sampling: sampling({ maxTokens: 20, ignoreEos: true }) };
+    const said = text(free);
+    const { engine, run, events, result } = makeEngine();
+    engine.add(0, { ...free, sampling: { ...free.sampling, stopTokenIds: [said[3]] } });
+    run();
+    expect(result(0).outputs.map(({ token }) => token)).toEqual(said.slice(0, said.indexOf(said[3]) + 1));
+    expect(events(0).map(({ finishReason }) => finishReason)).toEqual([...Array.from({ length: said.indexOf(said[3]) }, () => null), 'stop']);
+  });
+
+  test('an end-of-sequence token stops unless it is ignored', () => {
+    const request: GenerateRequest = { prompt: prompt(5), sampling: sampling({ maxTokens: 6, ignoreEos: true }) };
+    const said = text(request);
+    const { engine, run, result } = makeEngine({ eosTokenIds: [said[2]] });
+    engine.add(0, request);
+    engine.add(1, { ...request, sampling: { ...request.sampling, ignoreEos: false } });
+    run();
+    expect(result(0)).toMatchObject({ finishReason: 'length' });
+    expect(result(1)).toMatchObject({ finishReason: 'stop' });
+    expect(result(1).outputs.length).toBeLessThanOrEqual(3);
+  });
+
+  test('maxTokens is exact, down to one, and takes no step more than it needs', () => {
+    const { engine, run, result } = makeEngine();
+    engine.add(0, { prompt: prompt(5), sampling: sampling({ maxTokens: 1, ignoreEos: true }) });
+    run();
+    expect(result(0)).toMatchObject({ finishReason: 'length', outputs: [{}] });
+    expect(engine.stats()).toMatchObject({ steps: 2, generatedTokens: 1 });
+  });
+
+  test('output ends at maxModelLength, and a request may fill the whole pool', () => {
+    const { engine, run, result, pool } = makeEngine({ numBlocks: 5, maxModelLength: 20 });
+    engine.add(0, { prompt: prompt(19), sampling: sampling({ maxTokens: 50, ignoreEos: true }) });
+    engine.add(1, { prompt: prompt(1), sampling: sampling({ maxTokens: 50, ignoreEos: true }) });
+    run();
+    expect(result(0)).toMatchObject({ finishReason: 'length', outputs: [{}] });
+    expect(result(1).outputs).toHaveLength(19);
+    expectNoLeak(pool);
+  });
+
+  test('a request that can never fit is refused when it is added', () => {
+    const { engine } = makeEngine({ numBlocks: 5, maxModelLength: 20 });
+    const add = (tokens: number[]) => () => engine.add(0, { prompt: tokens, sampling: sampling() });
+    expect(add(prompt(20))).toThrow('The prompt has 20 tokens; prompt and output together may have 20, so the prompt at most 19');
+    expect(add([])).toThrow('The prompt is empty');
+    expect(add([1, 2, VOCAB])).toThrow(`prompt[2] is 50; token ids are integers from 0 to 49`);
+    expect(add([1, 2.5])).toThrow('prompt[1] is 2.5');
+    expect(engine.hasWork).toBe(false);
+  });
+
+  test('abort with a token in flight: the token is dropped, the blocks are freed once', () => {
+    const { engine, run, result, pool } = makeEngine();
+    engine.add(0, { prompt: prompt(5), sampling: sampling({ maxTokens: 50, ignoreEos: true }) });
+    for (let i = 0; i < 4; i++) engine.step();
+    expect(result(0).outputs).toHaveLength(3); // the fourth is in flight
+    engine.abort(0);
+    engine.abort(0);
+    run();
+    expect(result(0)).toMatchObject({ finishReason: 'abort' });
+    expect(result(0).outputs).toHaveLength(3);
+    expectNoLeak(pool);
+  });
+
+  test('abort before the first step, and of a request nobody knows', () => {
+    const { engine, run, events } = makeEngine();
+    engine.add(0, { prompt: prompt(5), sampling: sampling() });
+    engine.abort(0);
+    engine.abort(1);
+    run();
+    expect(events(0)).toEqual([{ id: 0, tokens: [], logprobs: [], legalMass: [], numCachedTokens: 0, finishReason: 'abort' }]);
+  });
+});
+
+describe('constrained requests', () => {
+  const only = (allowed: number[], forced: number[] = []): Matcher => {
+    const queue = [...forced];
+    return {
+      fillMask(mask) {
+        mask.fill(0);
+        for (const v of allowed) mask[v >> 5] |= 1 << (v & 31);
+      },
+      accept: (token) => (queue[0] === token && queue.shift() !== undefined) || allowed.includes(token),
+      forcedTokens: () => [...queue],
+    };
+  };
+
+  test('only tokens of the mask are drawn, by the share of probability it leaves', () => {
+    const { engine, run, result } = makeEngine();
+    for (let id = 0; id < 5; id++) {
+      const matcher = id === 4 ? null : only([10 + id, 40 + id]);
+      engine.add(id, { prompt: prompt(4, id), sampling: sampling({ maxTokens: 9, ignoreEos: true }) }, matcher);
+    }
+    run();
+    for (let id = 0; id < 4; id++) {
+      expect(result(id).outputs.every(({ token }) => token === 10 + id || token === 40 + id)).toBe(true);
+      expect(result(id).outputs.every(({ legalMass }) => legalMass === Math.fround(2 / VOCAB))).toBe(true);
+    }
+    expect(result(4).outputs.every(({ legalMass }) => legalMass === 1)).toBe(true);
+  });
+
+  test('forced tokens are reported with the next sampled one, unjudged, and computed in one go', () => {
+    const { engine, run, events } = makeEngine();
+    engine.add(0, { prompt: prompt(4), sampling: sampling({ maxTokens: 6, ignoreEos: true }) }, only([33], [20, 21, 22]));
+    run();
+    expect(events(0)[0].tokens).toEqual([20, 21, 22, 33]);
+    expect(events(0)[0].legalMass).toEqual([NaN, NaN, NaN, Math.fround(1 / VOCAB)]);
+    expect(events(0)[0].logprobs!.map(({ top }) => top.length)).toEqual([0, 0, 0, 2]);
+    expect(events(0).flatMap(({ tokens }) => tokens)).toEqual([20, 21, 22, 33, 33, 33]);
+    expect(engine.stats().steps).toBe(4);
+  });
+
+  test('forced tokens alone may end a request', () => {
+    const { engine, run, result } = makeEngine();
+    engine.add(0, { prompt: prompt(4), sampling: sampling({ maxTokens: 2 }) }, only([33], [20, 21, 22]));
+    engine.add(1, { prompt: prompt(4), sampling: sampling({ maxTokens: 9 }) }, only([33], [20, 0, 22]));
+    run();
+    expect(result(0)).toMatchObject({ finishReason: 'length', outputs: [{ token: 20 }, { token: 21 }] });
+    expect(result(1)).toMatchObject({ finishReason: 'stop', outputs: [{ token: 20 }, { token: 0 }] });
+  });
+
+  test('a matcher that does not take its own token ends the request with abort', () => {
+    const { engine, run, result } = makeEngine();
+    engine.add(0, { prompt: prompt(4), sampling: sampling({ maxTokens: 9 }) }, { ...only([33]), accept: () => false });
+    run();
+    expect(result(0)).toMatchObject({ finishReason: 'abort', outputs: [{ token: 33 }] });
+  });
+});
+
+test('statistics count tokens, hits and steps', () => {
+  const { engine, run } = makeEngine();
+  const request: GenerateRequest = { prompt: prompt(9), sampling: sampling({ maxTokens: 3, ignoreEos: true }) };
+  engine.add(0, request);
+  run();
+  engine.add(1, request);
+  engine.step();
+  expect(engine.stats()).toMatchObject({ numRequestsRunning: 1, numRequestsWaiting: 0, cacheUsage: 3 / 64, numBlocks: 64, blockSize: 4 });
+  run();
+  expect(engine.stats()).toMatchObject({
+    numRequestsRunning: 0,
+    cacheUsage: 0,
+    promptTokens: 18,
+    cachedPromptTokens: 8,
+    prefixCacheQueries: 18,
+    prefixCacheHits: 8,
+    generatedTokens: 6,
+    preemptions: 0,
+    steps: 8,
   });
 });

@@ -1,23 +1,22 @@
 import { GROUP } from '../backend/backend.ts';
 import {
-  allocateRowCode,
   absMax,
   channelScale,
   clamp,
+  encodeConstantRow,
   INT8_MAX,
   LEVELS,
   PROTECTIVE_MAX,
   range,
-  roundToNearest,
   squaredError,
   type GroupSize,
   type RowCode,
 } from './rtn.ts';
 
-/** Smallest part of the full range that is tried; below it, clipping costs any weight more than the finer step gains. */
+/** Smallest part of the full range that is tried. */
 const MIN_RATIO = 0.4;
 const RATIO_STEP = 0.06;
-/** Offsets of the window tried beside the proportional one, in steps of the grid. */
+/** Offsets of the window tried beside the middle of the range, in steps of the grid. */
 const SHIFTS = [-0.5, -0.25, 0.25, 0.5];
 
 /**
@@ -28,41 +27,32 @@ export class RangeSearch {
   private readonly groupSize: GroupSize;
   /** The row in units of s0. */
   private readonly scaled: Float64Array;
-  private readonly candidate: RowCode;
 
   constructor(columns: number, groupSize: GroupSize) {
     this.groupSize = groupSize;
     this.scaled = new Float64Array(columns);
-    this.candidate = allocateRowCode(columns, groupSize);
   }
 
   /** Encodes w into `code` and returns ‖w − Ŵ‖². */
   encode(w: Float64Array, code: RowCode): number {
-    roundToNearest(w, this.groupSize, code);
-    const found = this.groupSize === -1 ? this.searchRow(w) : this.searchGroups(w);
-    const error = squaredError(w, this.groupSize, code);
-    if (!found) return error;
-    refitScale(w, this.groupSize, this.candidate);
-    const searched = squaredError(w, this.groupSize, this.candidate);
-    if (!(searched < error)) return error;
-    code.q.set(this.candidate.q);
-    code.s1.set(this.candidate.s1);
-    code.m.set(this.candidate.m);
-    code.s0 = this.candidate.s0;
-    return searched;
+    const found = this.groupSize === -1 ? this.searchRow(w, code) : this.searchGroups(w, code);
+    if (found) refitScale(w, this.groupSize, code);
+    else encodeConstantRow(w[0], code);
+    return squaredError(w, this.groupSize, code);
   }
 
-  private searchGroups(w: Float64Array): boolean {
+  /** False for a row without a usable scale: zero. */
+  private searchGroups(w: Float64Array, code: RowCode): boolean {
     const s0 = Math.fround(absMax(w) / PROTECTIVE_MAX);
     if (s0 === 0) return false;
-    this.candidate.s0 = s0;
+    code.s0 = s0;
     this.scale(w, s0);
-    for (let g = 0; g < this.candidate.s1.length; g++) this.searchGroup(g);
+    for (let g = 0; g < code.s1.length; g++) this.searchGroup(g, code);
     return true;
   }
 
-  private searchGroup(g: number): void {
-    const { scaled, candidate } = this;
+  private searchGroup(g: number, code: RowCode): void {
+    const { scaled } = this;
     const start = g * GROUP;
     const end = Math.min(start + GROUP, scaled.length);
     let min = scaled[start];
@@ -76,49 +66,52 @@ export class RangeSearch {
     const largest = Math.max(1, Math.ceil(full));
     const smallest = Math.max(1, Math.floor(full * MIN_RATIO));
     let best = Infinity;
-    const attempt = (s1: number, shift: number): void => {
-      const low = full === 0 ? min : middle - (LEVELS / 2) * s1;
-      const m = clamp(Math.round(low + shift * s1), -INT8_MAX, INT8_MAX - LEVELS * s1);
+    const attempt = (s1: number, low: number): void => {
+      const m = clamp(Math.round(low), -INT8_MAX, INT8_MAX - LEVELS * s1);
       const error = gridError(scaled, start, end, s1, m, best);
       if (error >= best) return;
       best = error;
-      candidate.s1[g] = s1;
-      candidate.m[g] = m;
+      code.s1[g] = s1;
+      code.m[g] = m;
     };
-    for (let s1 = largest; s1 >= smallest; s1--) attempt(s1, 0);
-    const coarse = candidate.s1[g];
-    for (let s1 = coarse + 1; s1 >= Math.max(1, coarse - 1); s1--) for (const shift of SHIFTS) attempt(s1, shift);
-    assign(scaled, start, end, candidate.s1[g], candidate.m[g], candidate.q);
+    attempt(Math.max(1, Math.round((Math.round(max) - Math.round(min)) / LEVELS)), min);
+    for (let s1 = largest; s1 >= smallest; s1--) attempt(s1, middle - (LEVELS / 2) * s1);
+    const coarse = code.s1[g];
+    for (let s1 = Math.max(1, coarse - 1); s1 <= coarse + 1; s1++) {
+      for (const shift of SHIFTS) attempt(s1, middle + (shift - LEVELS / 2) * s1);
+    }
+    assign(scaled, start, end, code.s1[g], code.m[g], code.q);
   }
 
-  private searchRow(w: Float64Array): boolean {
+  /** False for a row of one value. */
+  private searchRow(w: Float64Array, code: RowCode): boolean {
     const { min, max } = range(w);
     let best = Infinity;
     let coarse = 1;
     for (let ratio = 1; ratio >= MIN_RATIO; ratio -= RATIO_STEP) {
-      const error = this.tryChannel(w, min * ratio, max * ratio, best, 0);
+      const error = this.tryChannel(w, min * ratio, max * ratio, best, 0, code);
       if (error < best) coarse = ratio;
       best = Math.min(best, error);
     }
     if (best === Infinity) return false;
     for (const fine of [coarse - RATIO_STEP / 2, coarse, coarse + RATIO_STEP / 2]) {
-      best = Math.min(best, this.tryChannel(w, min * fine, max * fine, best, -1), this.tryChannel(w, min * fine, max * fine, best, 1));
+      for (const shift of [-1, 0, 1]) best = Math.min(best, this.tryChannel(w, min * fine, max * fine, best, shift, code));
     }
-    this.scale(w, this.candidate.s0);
-    assign(this.scaled, 0, w.length, 1, this.candidate.m[0], this.candidate.q);
+    this.scale(w, code.s0);
+    assign(this.scaled, 0, w.length, 1, code.m[0], code.q);
     return true;
   }
 
   /** The error of the row with the range's scale and an offset `shift` steps away, or Infinity. */
-  private tryChannel(w: Float64Array, min: number, max: number, best: number, shift: number): number {
+  private tryChannel(w: Float64Array, min: number, max: number, best: number, shift: number, code: RowCode): number {
     const { s0, m: low } = channelScale(min, max);
     if (s0 === 0) return Infinity;
     const m = clamp(low + shift, -INT8_MAX, INT8_MAX - LEVELS);
     const error = gridError(w, 0, w.length, s0, m * s0, best);
     if (error < best) {
-      this.candidate.s0 = s0;
-      this.candidate.s1[0] = 1;
-      this.candidate.m[0] = m;
+      code.s0 = s0;
+      code.s1[0] = 1;
+      code.m[0] = m;
     }
     return error;
   }

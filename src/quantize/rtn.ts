@@ -56,22 +56,16 @@ function roundPerGroup(w: Float64Array, code: RowCode): void {
   const s0 = Math.fround(absMax(w) / PROTECTIVE_MAX);
   if (s0 === 0) return encodeConstantRow(0, code);
   code.s0 = s0;
-  const level1 = (i: number): number => clamp(Math.round(w[i] / s0), -PROTECTIVE_MAX, PROTECTIVE_MAX);
+  const level1 = (value: number): number => clamp(Math.round(value / s0), -PROTECTIVE_MAX, PROTECTIVE_MAX);
   for (let g = 0; g < code.s1.length; g++) {
     const start = g * GROUP;
     const end = Math.min(start + GROUP, w.length);
-    let min = PROTECTIVE_MAX;
-    let max = -PROTECTIVE_MAX;
-    for (let i = start; i < end; i++) {
-      const v = level1(i);
-      if (v < min) min = v;
-      if (v > max) max = v;
-    }
-    const s1 = Math.max(1, Math.round((max - min) / LEVELS));
+    const { min, max } = range(w.subarray(start, end));
+    const s1 = Math.max(1, Math.round((level1(max) - level1(min)) / LEVELS));
+    const m = Math.min(level1(min), INT8_MAX - LEVELS * s1); // binds only for narrow groups near the end of the range, which stay exact
     code.s1[g] = s1;
-    const m = Math.min(min, INT8_MAX - LEVELS * s1); // binds only for narrow groups near the end of the range, which stay exact
     code.m[g] = m;
-    for (let i = start; i < end; i++) code.q[i] = clamp(Math.round((level1(i) - m) / s1), 0, LEVELS);
+    for (let i = start; i < end; i++) code.q[i] = clamp(Math.round((level1(w[i]) - m) / s1), 0, LEVELS);
   }
 }
 

@@ -134,17 +134,19 @@ const byteLength = ({ dtype, shape }: PlannedTensor): number => shape.reduce((pr
 
 /** Consecutive tensors, as many to a shard as fit; larger elements first, so that every offset is aligned. */
 function shardTensors(tensors: readonly PlannedTensor[], shardBytes: number): PlannedTensor[][] {
-  const shards: PlannedTensor[][] = [];
-  let size = Infinity;
+  let shard: PlannedTensor[] = [];
+  let size = 0;
+  const shards = [shard];
   for (const tensor of tensors) {
-    if (size + byteLength(tensor) > shardBytes) {
-      shards.push([]);
+    if (shard.length > 0 && size + byteLength(tensor) > shardBytes) {
+      shard = [];
       size = 0;
+      shards.push(shard);
     }
-    shards[shards.length - 1].push(tensor);
+    shard.push(tensor);
     size += byteLength(tensor);
   }
-  return shards.map((shard) => shard.sort((a, b) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype]));
+  return shards.map((members) => members.sort((a, b) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype]));
 }
 
 function writeAll(descriptor: number, bytes: Uint8Array, position: number): void {

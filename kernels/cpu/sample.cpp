@@ -1,0 +1,307 @@
+/* Sampling by the rules of SampleArgs (src/backend/backend.ts). An entry is one task.
+ * Nothing sorts the vocabulary: top-k takes what reaches the k-th largest maximum of blocks of 64 ids, top-p what reaches
+ * (1 - p) * total / V (all below cannot weigh more than 1 - p), and only those candidates are ordered. */
+#include "rows.h"
+
+namespace tetrad {
+namespace TT_PATH {
+
+enum { TEMPERATURE, TOP_K, TOP_P, MIN_P, REPETITION, PRESENCE, FREQUENCY, PARAMS };
+enum { ROW, POSITION, PROMPT_LENGTH, SEED_LOW, SEED_HIGH, MASK, BIAS_START, BIAS_COUNT, TOP_LOGPROBS, ENTRY };
+constexpr int64_t MAX_TOP = 20, RESULT = 3 + 2 * MAX_TOP;
+constexpr int64_t BLOCK = 64;
+constexpr int HALF = LANES / 2;
+
+typedef double vd __attribute__((vector_size(HALF * 8)));
+typedef int64_t vl __attribute__((vector_size(HALF * 8)));
+typedef float vh __attribute__((vector_size(HALF * 4)));
+
+/* exp to about 1e-16; 0 below -708, for -infinity and for what is no number. */
+TT_INLINE vd expDouble(vd x) {
+  const vd zero = {}, lowest = zero - 708.0;
+  const vd y = x > lowest ? x : lowest;
+  const vd shifted = y * 1.4426950408889634 + 6755399441055744.0;
+  const vl n = (vl)shifted - 0x4338000000000000;
+  const vd nf = shifted - 6755399441055744.0;
+  const vd r = (y - nf * 6.93147180369123816490e-01) - nf * 1.90821492927058770002e-10;
+  vd p = zero + 1.0 / 6227020800.0;
+  const double factors[] = {1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0, 1.0 / 362880.0, 1.0 / 40320.0, 1.0 / 5040.0,
+                            1.0 / 720.0,       1.0 / 120.0,      1.0 / 24.0,      1.0 / 6.0,      0.5,           1.0,          1.0};
+#pragma GCC unroll 13
+  for (int i = 0; i < 13; i++) p = p * r + factors[i];
+  const vd scaled = p * (vd)((n + 1023) << 52);
+  return (vd)((vl)scaled & (vl)(x > lowest));
+}
+
+struct Scratch {
+  float *adjusted;       /* [V to a multiple of 64] */
+  double *weights;       /* [V to a multiple of 64] */
+  Candidate *candidates; /* [V] */
+  int32_t *counts;       /* [V] */
+};
+
+/* Lanes that the mask lets through, all bits set. */
+TT_INLINE vi legalLanes(const int32_t *mask, int64_t v) {
+  const vi bits = splatInt((int32_t)((uint32_t)mask[v / 32] >> (v % 32)));
+  return -((bits >> iota()) & 1);
+}
+
+TT_INLINE vf loadLogits(const float *logits, int64_t v, int64_t V) {
+  if (v + LANES <= V) return load(logits + v);
+  const vf part = loadPart(logits + v, V - v);
+  return iota() < (int32_t)(V - v) ? part : splat(-INFINITY);
+}
+
+static float largestOf(const float *logits, int64_t V) {
+  vf most = splat(-INFINITY);
+  for (int64_t v = 0; v < V; v += LANES) most = vmax(loadLogits(logits, v, V), most);
+  return maxLanes(most);
+}
+
+static int32_t firstWith(const float *logits, int64_t V, float value) {
+  for (int64_t v = 0; v < V; v++) {
+    if (logits[v] == value) return (int32_t)v;
+  }
+  return 0;
+}
+
+/* Sums of exp(logit - most): of all, and of those that the mask lets through. */
+static void mass(const float *logits, int64_t V, const int32_t *mask, float most, double *all, double *legal) {
+  *all = *legal = 0;
+  for (int64_t block = 0; block < V; block += 1024) {
+    vf sum = {}, through = {};
+    for (int64_t v = block; v < minOf(V, block + 1024); v += LANES) {
+      const vf e = vexp(loadLogits(logits, v, V) - splat(most));
+      sum = sum + e;
+      if (mask) through = through + (vf)((vi)e & legalLanes(mask, v));
+    }
+    for (int i = 0; i < LANES; i++) {
+      *all += sum[i];
+      *legal += through[i];
+    }
+  }
+}
+
+static void penalize(const SampleArgs &args, const int32_t *entry, const float *params, float *logits, int32_t *counts) {
+  const int64_t V = args.V, length = entry[POSITION] + 1;
+  const int32_t *history = args.step.tokens + entry[ROW] * args.step.tokensPerRow;
+  const double repetition = params[REPETITION], presence = params[PRESENCE], frequency = params[FREQUENCY];
+  const auto known = [&](int32_t v) { return v >= 0 && v < V; };
+  memset(counts, 0, (size_t)V * 4);
+  for (int64_t i = 0; repetition != 1 && i < length; i++) {
+    const int32_t v = history[i];
+    if (!known(v) || counts[v]) continue;
+    counts[v] = 1;
+    logits[v] = (float)(logits[v] > 0 ? logits[v] / repetition : logits[v] * repetition);
+  }
+  if (presence == 0 && frequency == 0) return;
+  memset(counts, 0, (size_t)V * 4);
+  const int64_t start = maxOf(0, entry[PROMPT_LENGTH]);
+  for (int64_t i = start; i < length; i++) {
+    if (known(history[i])) counts[history[i]]++;
+  }
+  for (int64_t i = start; i < length; i++) {
+    const int32_t v = history[i];
+    if (!known(v) || !counts[v]) continue;
+    logits[v] = (float)(logits[v] - (presence + frequency * counts[v]));
+    counts[v] = 0;
+  }
+}
+
+/* Bias, penalties and mask; the logits as they were where there are none. */
+static const float *adjust(const SampleArgs &args, const int32_t *entry, const float *params, const float *raw, const Scratch &scratch) {
+  const int64_t V = args.V;
+  const bool penalties = params[REPETITION] != 1 || params[PRESENCE] != 0 || params[FREQUENCY] != 0;
+  if (!penalties && entry[BIAS_COUNT] == 0 && entry[MASK] < 0) return raw;
+  float *logits = scratch.adjusted;
+  memcpy(logits, raw, (size_t)V * 4);
+  for (int64_t i = entry[BIAS_START]; i < (int64_t)entry[BIAS_START] + entry[BIAS_COUNT]; i++) {
+    const int32_t id = args.biasIds[i];
+    if (id >= 0 && id < V) logits[id] += args.biasValues[i];
+  }
+  if (penalties) penalize(args, entry, params, logits, scratch.counts);
+  if (entry[MASK] >= 0) {
+    const int32_t *mask = args.masks + entry[MASK] * ceilDiv(V, 32);
+    for (int64_t v = 0; v < V; v += LANES) {
+      const vf masked = legalLanes(mask, v) ? loadLogits(logits, v, V) : splat(-INFINITY);
+      storeLanes(logits + v, masked, minOf(LANES, V - v));
+    }
+  }
+  return logits;
+}
+
+/* Ids whose value may be among the k best: all that reach the k-th largest maximum of blocks of 64. At least k, where there are. */
+template <class T> static int64_t gatherBest(const T *values, int64_t V, int64_t k, T lowest, Candidate *candidates) {
+  const int64_t blocks = ceilDiv(V, BLOCK);
+  double threshold = lowest;
+  if (blocks >= k) {
+    for (int64_t b = 0; b < blocks; b++) {
+      T most = values[b * BLOCK];
+      for (int64_t v = b * BLOCK + 1; v < minOf(V, (b + 1) * BLOCK); v++) most = values[v] > most ? values[v] : most;
+      candidates[b] = {most == most ? (double)most : -INFINITY, (int32_t)b};
+    }
+    selectBest(candidates, blocks, k);
+    threshold = candidates[k - 1].weight > threshold ? candidates[k - 1].weight : threshold;
+  }
+  int64_t count = 0;
+  for (int64_t v = 0; v < V; v++) {
+    if (values[v] >= threshold) candidates[count++] = {(double)values[v], (int32_t)v};
+  }
+  return count;
+}
+
+/* How many of the ordered candidates reach `share` of `total`; 0 where they do not. */
+static int64_t reaching(const Candidate *candidates, int64_t count, double target) {
+  double running = 0;
+  for (int64_t i = 0; i < count; i++) {
+    running += candidates[i].weight;
+    if (running >= target) return i + 1;
+  }
+  return 0;
+}
+
+/* The fewest of the largest that weigh `share` of the whole. */
+static int64_t topP(const double *weights, int64_t V, double share, Candidate *candidates) {
+  double total = 0;
+  for (int64_t v = 0; v < V; v++) total += weights[v];
+  const double threshold = (1 - share) * total / (double)V * 0.999;
+  int64_t count = 0;
+  for (int64_t v = 0; v < V; v++) {
+    if (weights[v] > 0 && weights[v] >= threshold) candidates[count++] = {weights[v], (int32_t)v};
+  }
+  for (int64_t ordered = 256;; ordered *= 4) {
+    selectBest(candidates, count, ordered);
+    const int64_t kept = reaching(candidates, minOf(ordered, count), share * total);
+    if (kept > 0) return kept;
+    if (ordered >= count) return count;
+  }
+}
+
+static uint32_t mix(uint32_t h) {
+  h = (h ^ h >> 16) * 0x85ebca6bu;
+  h = (h ^ h >> 13) * 0xc2b2ae35u;
+  return h ^ h >> 16;
+}
+static double uniform(uint32_t low, uint32_t high, uint32_t counter) {
+  const uint32_t a = mix(low + 0x9e3779b9u * counter), b = mix(a ^ high), c = mix(b + 0x85ebca6bu);
+  return ((double)b * 2097152.0 + (double)(c >> 11)) / 9007199254740992.0;
+}
+
+template <class At> static int32_t drawFrom(int64_t count, double u, int32_t otherwise, const At &at) {
+  double total = 0, running = 0;
+  for (int64_t i = 0; i < count; i++) total += at(i).weight;
+  int32_t last = otherwise;
+  for (int64_t i = 0; i < count; i++) {
+    const Candidate candidate = at(i);
+    if (candidate.weight == 0) continue;
+    last = candidate.id;
+    running += candidate.weight;
+    if (running > u * total) return last;
+  }
+  return last;
+}
+
+static int32_t draw(const float *logits, int64_t V, const float *params, double u, const Scratch &scratch) {
+  const float most = largestOf(logits, V);
+  const int32_t best = firstWith(logits, V, most);
+  if (params[TEMPERATURE] == 0 || most == -INFINITY) return best;
+  double *weights = scratch.weights;
+  const double temperature = params[TEMPERATURE], minP = params[MIN_P], share = params[TOP_P];
+  for (int64_t v = 0; v < V; v += HALF) {
+    const vf wide = loadLogits(logits, v, V);
+    vh half;
+    memcpy(&half, &wide, sizeof half);
+    vd w = expDouble((__builtin_convertvector(half, vd) - (double)most) / temperature);
+    if (minP > 0) w = w >= (vd{} + minP) ? w : vd{};
+    memcpy(weights + v, &w, sizeof w);
+  }
+  const int64_t k = params[TOP_K] > 0 ? (int64_t)params[TOP_K] : 0;
+  Candidate *candidates = scratch.candidates;
+  int64_t count;
+  if (k > 0 && k < V) {
+    count = gatherBest<double>(weights, V, k, 5e-324, candidates);
+    selectBest(candidates, count, k);
+    count = minOf(k, count);
+    if (share < 1) {
+      double total = 0;
+      for (int64_t i = 0; i < count; i++) total += candidates[i].weight;
+      const int64_t kept = reaching(candidates, count, share * total);
+      count = kept > 0 ? kept : count;
+    }
+  } else if (share < 1) {
+    count = topP(weights, V, share, candidates);
+  } else {
+    return drawFrom(V, u, best, [&](int64_t v) { return Candidate{weights[v], (int32_t)v}; });
+  }
+  sortById(candidates, count);
+  return drawFrom(count, u, best, [&](int64_t i) { return candidates[i]; });
+}
+
+static void sampleEntry(const SampleArgs &args, int64_t s, const Scratch &scratch) {
+  const int64_t V = args.V;
+  const int32_t *entry = args.entries + s * ENTRY;
+  const float *params = args.params + s * PARAMS;
+  const float *raw = args.logits + s * V;
+  float *result = args.result + s * RESULT;
+  const int32_t *mask = entry[MASK] >= 0 ? args.masks + entry[MASK] * ceilDiv(V, 32) : nullptr;
+
+  const float most = largestOf(raw, V);
+  double all, legal;
+  mass(raw, V, mask, most, &all, &legal);
+  const double shift = (double)most + log(all);
+  const float *logits = adjust(args, entry, params, raw, scratch);
+  const double u = uniform((uint32_t)entry[SEED_LOW], (uint32_t)entry[SEED_HIGH], (uint32_t)entry[POSITION] + 1);
+  const int32_t token = draw(logits, V, params, u, scratch);
+  args.step.tokens[entry[ROW] * args.step.tokensPerRow + entry[POSITION] + 1] = token;
+
+  result[0] = (float)token;
+  result[1] = (float)(raw[token] - shift);
+  result[2] = mask ? (float)(legal / all) : 1.0f;
+  int64_t count = minOf(entry[TOP_LOGPROBS], minOf(MAX_TOP, V));
+  if (count > 0) {
+    const int64_t gathered = gatherBest<float>(raw, V, count, -INFINITY, scratch.candidates);
+    selectBest(scratch.candidates, gathered, count);
+    count = minOf(count, gathered);
+  }
+  for (int64_t i = 0; i < MAX_TOP; i++) {
+    result[3 + 2 * i] = i < count ? (float)scratch.candidates[i].id : -1.0f;
+    result[4 + 2 * i] = i < count ? (float)(scratch.candidates[i].weight - shift) : 0.0f;
+  }
+}
+
+static int check(Runtime &runtime, const SampleArgs &args) {
+  for (int64_t s = 0; s < args.size; s++) {
+    const int32_t *entry = args.entries + s * ENTRY;
+    if (entry[ROW] < 0 || entry[ROW] >= args.step.rows || entry[POSITION] < 0 || entry[POSITION] + 1 >= args.step.tokensPerRow) {
+      return fail(runtime, TT_BAD_ARGUMENT, "entry %d names row %d, position %d; there are %d rows of %d tokens", (int)s, (int)entry[ROW],
+                  (int)entry[POSITION], (int)args.step.rows, (int)args.step.tokensPerRow);
+    }
+    if (entry[MASK] >= args.maskRows) {
+      return fail(runtime, TT_BAD_ARGUMENT, "entry %d names mask %d of %d", (int)s, (int)entry[MASK], (int)args.maskRows);
+    }
+    if (entry[BIAS_COUNT] < 0 || (entry[BIAS_COUNT] > 0 && (entry[BIAS_START] < 0 || (int64_t)entry[BIAS_START] + entry[BIAS_COUNT] > args.biases))) {
+      return fail(runtime, TT_BAD_ARGUMENT, "entry %d names biases %d to %d of %d", (int)s, (int)entry[BIAS_START],
+                  (int)(entry[BIAS_START] + entry[BIAS_COUNT]), (int)args.biases);
+    }
+    if (!(args.params[s * PARAMS + TEMPERATURE] >= 0)) return fail(runtime, TT_BAD_ARGUMENT, "entry %d has a temperature below 0", (int)s);
+  }
+  return TT_OK;
+}
+
+int sample(Runtime &runtime, const SampleArgs &args) {
+  const int status = check(runtime, args);
+  if (status) return status;
+  const int64_t padded = ceilDiv(args.V, 64) * 64;
+  int64_t stride;
+  uint8_t *memory = workerScratch(runtime, padded * (4 + 8 + 16 + 4), &stride);
+  if (!memory) return fail(runtime, TT_OUT_OF_MEMORY, "no memory for %d logits", (int)args.V);
+  parallel(runtime, args.size, [&](int task, int worker) {
+    uint8_t *base = memory + worker * stride;
+    const Scratch scratch = {(float *)base, (double *)(base + padded * 4), (Candidate *)(base + padded * 12), (int32_t *)(base + padded * 28)};
+    sampleEntry(args, task, scratch);
+  });
+  return TT_OK;
+}
+
+}  // namespace TT_PATH
+}  // namespace tetrad

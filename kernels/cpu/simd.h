@@ -1,0 +1,173 @@
+/* Vectors of LANES floats in the compiler's own vector types, and the few operations that need more than those:
+ * one source serves every instruction set. Sums over lanes have one fixed order; a product-sum is fused or not for the whole path
+ * (`fma`), never at the compiler's choice (-ffp-contract=off), so that every kernel rounds alike. */
+#ifndef TETRAD_CPU_SIMD_H
+#define TETRAD_CPU_SIMD_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__) || defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#define TT_INLINE static inline __attribute__((always_inline))
+
+namespace tetrad {
+namespace TT_PATH {
+
+#if defined(__AVX512F__)
+constexpr int LANES = 16;
+#elif defined(__AVX2__)
+constexpr int LANES = 8;
+#else
+constexpr int LANES = 4;
+#endif
+
+typedef float vf __attribute__((vector_size(LANES * 4)));
+typedef int32_t vi __attribute__((vector_size(LANES * 4)));
+typedef uint32_t vu __attribute__((vector_size(LANES * 4)));
+typedef int16_t vs16 __attribute__((vector_size(LANES * 2)));
+typedef uint16_t vu16 __attribute__((vector_size(LANES * 2)));
+typedef int8_t vs8 __attribute__((vector_size(LANES)));
+
+template <class V, class T> TT_INLINE V loadAs(const T *p) {
+  V v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+TT_INLINE vf load(const float *p) { return loadAs<vf>(p); }
+TT_INLINE void store(float *p, vf v) { memcpy(p, &v, sizeof v); }
+TT_INLINE vf splat(float x) { return x - vf{}; }
+TT_INLINE vi splatInt(int32_t x) { return x - vi{}; }
+
+TT_INLINE vi iota() {
+  vi v;
+  for (int i = 0; i < LANES; i++) v[i] = i;
+  return v;
+}
+/* The first n lanes, zeros behind. */
+TT_INLINE vf loadPart(const float *p, int64_t n) {
+  float lanes[LANES] = {0};
+  memcpy(lanes, p, (size_t)n * 4);
+  return load(lanes);
+}
+TT_INLINE void storePart(float *p, vf v, int64_t n) {
+  float lanes[LANES];
+  store(lanes, v);
+  memcpy(p, lanes, (size_t)n * 4);
+}
+
+#if defined(__AVX512F__)
+TT_INLINE vf fma(vf a, vf b, vf c) { return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+TT_INLINE vf vmax(vf a, vf b) { return (vf)_mm512_max_ps((__m512)a, (__m512)b); }
+TT_INLINE vf vmin(vf a, vf b) { return (vf)_mm512_min_ps((__m512)a, (__m512)b); }
+TT_INLINE vf loadF16(const uint16_t *p) { return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
+#elif defined(__AVX2__)
+TT_INLINE vf fma(vf a, vf b, vf c) { return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
+TT_INLINE vf vmax(vf a, vf b) { return (vf)_mm256_max_ps((__m256)a, (__m256)b); }
+TT_INLINE vf vmin(vf a, vf b) { return (vf)_mm256_min_ps((__m256)a, (__m256)b); }
+TT_INLINE vf loadF16(const uint16_t *p) { return (vf)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
+#else
+TT_INLINE vf fma(vf a, vf b, vf c) { return a * b + c; }
+TT_INLINE vf vmax(vf a, vf b) { return a > b ? a : b; }
+TT_INLINE vf vmin(vf a, vf b) { return a < b ? a : b; }
+#endif
+
+TT_INLINE float halfToFloat(uint16_t h) {
+  const uint32_t sign = (uint32_t)(h & 0x8000) << 16;
+  const uint32_t exponent = (h >> 10) & 31, fraction = h & 1023;
+  float value;
+  if (exponent == 0) {
+    value = (float)fraction * 0x1p-24f;
+  } else {
+    const uint32_t bits = (exponent == 31 ? 0x7f800000u : (exponent + 112) << 23) | fraction << 13;
+    memcpy(&value, &bits, 4);
+  }
+  uint32_t bits;
+  memcpy(&bits, &value, 4);
+  bits |= sign;
+  memcpy(&value, &bits, 4);
+  return value;
+}
+
+/* To nearest, ties to even. */
+TT_INLINE uint16_t floatToHalf(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, 4);
+  const uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
+  const uint32_t size = bits & 0x7fffffff;
+  if (size > 0x7f800000) return sign | 0x7e00;
+  if (size >= 0x477ff000) return sign | 0x7c00;
+  if (size < 0x38800000) {
+    float whole;
+    memcpy(&whole, &size, 4);
+    return sign | (uint16_t)lrintf(whole * 0x1p24f);
+  }
+  return sign | (uint16_t)((size - 0x38000000 + 0xfff + (size >> 13 & 1)) >> 13);
+}
+
+#if !defined(__AVX2__) && !defined(__AVX512F__)
+TT_INLINE vf loadF16(const uint16_t *p) {
+  float lanes[LANES];
+  for (int i = 0; i < LANES; i++) lanes[i] = halfToFloat(p[i]);
+  return load(lanes);
+}
+#endif
+
+TT_INLINE vf loadBF16(const uint16_t *p) { return (vf)(__builtin_convertvector(loadAs<vu16>(p), vu) << 16); }
+
+/* Lanes from the outside in: one order for every length. */
+TT_INLINE float sumLanes(vf v) {
+  float lanes[LANES];
+  store(lanes, v);
+  for (int half = LANES / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+  }
+  return lanes[0];
+}
+TT_INLINE float maxLanes(vf v) {
+  float lanes[LANES];
+  store(lanes, v);
+  for (int half = LANES / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; i++) lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
+  }
+  return lanes[0];
+}
+TT_INLINE int32_t sumLanesInt(vi v) {
+  int32_t sum = 0;
+  for (int i = 0; i < LANES; i++) sum += v[i];
+  return sum;
+}
+TT_INLINE vf vabs(vf v) { return (vf)((vi)v & 0x7fffffff); }
+
+/* To nearest, ties to even, for |x| < 2^22. */
+TT_INLINE vi roundToInt(vf x) { return (vi)(x + splat(12582912.0f)) - 0x4b400000; }
+
+/* exp to about 1e-7; 0 below -87.3, and for -infinity. */
+TT_INLINE vf vexp(vf x) {
+  const vf y = vmax(vmin(x, splat(88.37f)), splat(-87.33f));
+  const vi n = roundToInt(y * splat(1.44269504f));
+  const vf nf = __builtin_convertvector(n, vf);
+  const vf r = fma(nf, splat(-1.42860677e-6f), fma(nf, splat(-0.693145752f), y));
+  vf p = splat(1.9875691500e-4f);
+  p = fma(p, r, splat(1.3981999507e-3f));
+  p = fma(p, r, splat(8.3334519073e-3f));
+  p = fma(p, r, splat(4.1665795894e-2f));
+  p = fma(p, r, splat(1.6666665459e-1f));
+  p = fma(p, r, splat(5.0000001201e-1f));
+  p = fma(p * r, r, r) + splat(1.0f);
+  const vf scaled = p * (vf)((n + 127) << 23);
+  return (vf)((vi)scaled & (x > splat(-87.33f)));
+}
+TT_INLINE vf vtanh(vf x) {
+  const vf e = vexp(splat(2.0f) * vabs(x));
+  const vf t = splat(1.0f) - splat(2.0f) / (e + splat(1.0f));
+  return (vf)((vi)t | ((vi)x & (int32_t)0x80000000));
+}
+TT_INLINE float scalarExp(float x) { return vexp(splat(x))[0]; }
+
+}  // namespace TT_PATH
+}  // namespace tetrad
+#endif
