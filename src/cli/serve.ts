@@ -32,7 +32,7 @@ export function serveCommand(): Command {
 }
 
 async function serve(given: Flags): Promise<void> {
-  const flags = { ...given, apiKey: given.apiKey ?? process.env.TETRAD_API_KEY };
+  const flags = { ...given, apiKey: given.apiKey || process.env.TETRAD_API_KEY || undefined };
   const directories = flags.model ?? [defaultModel()];
   const models: LocalModel[] = [];
   try {
