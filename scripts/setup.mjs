@@ -16,7 +16,7 @@ export async function setup() {
   const lock = await takeLock();
   try {
     step('packages', 'installing packages', ['package-lock.json'], join(root, 'node_modules'), () =>
-      run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']),
+      run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', '--no-usage']),
     );
     step('typescript', 'compiling', ['package-lock.json', 'tsconfig.json', 'src', 'bench', 'test', 'examples'], join(root, 'dist'), () => {
       rmSync(join(root, 'dist'), { recursive: true, force: true });
