@@ -69,6 +69,8 @@ export interface EngineDescription {
 /** The main thread's handle on an engine that runs in a worker thread. */
 export interface EngineClient {
   readonly description: EngineDescription;
+  /** Why nothing more can be generated; null while it can. */
+  readonly failure: Error | null;
   /**
    * Throws RequestError at once where the request can never be served (too long, bad sampling values). Ending the
    * iteration early, or aborting the signal, aborts the request at the next step boundary and frees its blocks.
@@ -110,7 +112,7 @@ export async function startEngine(
     if (!Number.isInteger(value) || value < 1) throw new RangeError(`${name} is ${value}; it must be an integer from 1 on`);
   }
   const setup: WorkerSetup = { directory, options: settings };
-  const client = new WorkerClient(new Worker(WORKER, { workerData: setup }), onProgress);
+  const client = new WorkerClient(new Worker(WORKER, { workerData: setup, execArgv: [] }), onProgress);
   await client.ready;
   return client;
 }
@@ -148,6 +150,10 @@ class WorkerClient implements EngineClient {
 
   get description(): EngineDescription {
     return this.loaded!.description;
+  }
+
+  get failure(): Error | null {
+    return this.ended;
   }
 
   stats(): EngineStats {
