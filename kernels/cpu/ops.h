@@ -147,6 +147,9 @@ struct Path {
   int (*gate)(Runtime &, const GateArgs &);
   int (*logits)(Runtime &, const LogitsArgs &);
   int (*sample)(Runtime &, const SampleArgs &);
+  /* For tt_ceilings: reads memory; or multiplies and adds, and returns how many operations that were. */
+  uint64_t (*readAll)(const uint8_t *memory, int64_t bytes);
+  double (*multiplyAdds)(int64_t rounds);
 };
 
 /* Checks rows and positions of a step against its tables; `cache` null: only the tokens table. */

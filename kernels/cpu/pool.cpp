@@ -1,6 +1,7 @@
 /* The thread pool, and the executor that runs programs in order. */
 #include "runtime.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdarg>
 #include <cstdio>
@@ -171,6 +172,42 @@ int Runtime::wait(uint64_t ticket, std::string *text) {
   *text = error;
   status = TT_OK;
   return first;
+}
+
+bool Runtime::ceilings(double *readBytes, double *int8Operations) {
+  constexpr int64_t BYTES = 512 << 20, PIECE = 1 << 20, ROUNDS = 1 << 18;
+  struct Measure {
+    const Path *path;
+    const uint8_t *memory;
+    std::atomic<uint64_t> seen{0};
+    std::atomic<int64_t> operations{0};
+  } measure;
+  measure.path = path;
+  uint8_t *memory = (uint8_t *)allocateZeroed(BYTES);
+  if (!memory) return false;
+  memset(memory, 1, BYTES);
+  measure.memory = memory;
+  *readBytes = *int8Operations = 0;
+  const auto timed = [&](int count, Task body) {
+    const Clock::time_point start = Clock::now();
+    pool.run(count, body, &measure);
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  for (int i = 0; i < 6; i++) {
+    const double reading = timed((int)(BYTES / PIECE), [](void *p, int task, int) {
+      Measure &m = *(Measure *)p;
+      m.seen += m.path->readAll(m.memory + task * PIECE, PIECE);
+    });
+    measure.operations = 0;
+    const double multiplying = timed(pool.threads() * 4, [](void *p, int, int) {
+      Measure &m = *(Measure *)p;
+      m.operations += (int64_t)m.path->multiplyAdds(ROUNDS);
+    });
+    *readBytes = std::max(*readBytes, (double)BYTES / reading);
+    *int8Operations = std::max(*int8Operations, (double)measure.operations / multiplying);
+  }
+  freeZeroed(memory, BYTES);
+  return true;
 }
 
 void Runtime::settle() {
