@@ -163,6 +163,8 @@ static inline uint8_t *cacheTile(const tt_cache *cache, int64_t layer, int64_t b
 struct Candidate { double weight; int32_t id; };
 /* Brings the k best (weight falling, id rising) to the front, in order. */
 void selectBest(Candidate *candidates, int64_t count, int64_t k);
+/* Brings the fewest of the best that weigh `target` together to the front, in no order; returns how many: all where they weigh less. */
+int64_t selectMass(Candidate *candidates, int64_t count, double target);
 /* Sorts by id. */
 void sortById(Candidate *candidates, int64_t count);
 
