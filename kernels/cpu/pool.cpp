@@ -229,6 +229,26 @@ int Runtime::runOp(Op &op) {
   }
 }
 
+/* The op's name and what it was to work on. */
+static std::string describe(const Op &op) {
+  const auto linear = [](const LinearArgs &a) {
+    return " (" + std::to_string(a.size) + " rows, weight [" + std::to_string(a.weight->N) + ", " + std::to_string(a.weight->K) + "])";
+  };
+  const auto rows = [](int64_t size, int64_t width) { return " (" + std::to_string(size) + " rows of " + std::to_string(width) + ")"; };
+  const std::string name = opName(op.code);
+  switch (op.code) {
+    case TT_OP_COPY: return name + " (" + std::to_string(op.copy.bytes) + " bytes)";
+    case TT_OP_EMBED: return name + rows(op.embed.step.size, op.embed.table->K);
+    case TT_OP_NORM_QUANTIZE: return name + rows(op.norm.size, op.norm.width);
+    case TT_OP_LINEAR: return name + linear(op.linear);
+    case TT_OP_ROPE_STORE: return name + rows(op.rope.step.size, (op.rope.H + 2 * op.rope.cache->G) * op.rope.cache->D);
+    case TT_OP_ATTEND: return name + rows(op.attend.step.size, op.attend.H * op.attend.cache->D);
+    case TT_OP_GATE_QUANTIZE: return name + rows(op.gate.size, op.gate.out.width);
+    case TT_OP_LOGITS: return name + linear(op.logits.linear);
+    default: return name + rows(op.sample.size, op.sample.V);
+  }
+}
+
 void Runtime::runProgram(Program &program) {
   for (Op &op : program.ops) {
     const int result = runOp(op);
@@ -236,7 +256,7 @@ void Runtime::runProgram(Program &program) {
     std::lock_guard<std::mutex> lock(mutex);
     if (status == TT_OK) {
       status = result;
-      error = std::string(opName(op.code)) + ": " + opError;
+      error = describe(op) + ": " + opError;
     }
     return;
   }
