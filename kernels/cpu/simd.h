@@ -118,23 +118,26 @@ TT_INLINE vf loadF16(const uint16_t *p) {
 
 TT_INLINE vf loadBF16(const uint16_t *p) { return (vf)(__builtin_convertvector(loadAs<vu16>(p), vu) << 16); }
 
-/* Lanes from the outside in: one order for every length. */
-TT_INLINE float sumLanes(vf v) {
+/* By halves: one order for every path of the same width. */
+#if defined(__AVX512F__)
+TT_INLINE float sumLanes(vf v) { return _mm512_reduce_add_ps((__m512)v); }
+TT_INLINE float maxLanes(vf v) { return _mm512_reduce_max_ps((__m512)v); }
+#else
+template <class F> TT_INLINE float foldLanes(vf v, const F &fold) {
   float lanes[LANES];
   store(lanes, v);
   for (int half = LANES / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+    for (int i = 0; i < half; i++) lanes[i] = fold(lanes[i], lanes[i + half]);
   }
   return lanes[0];
+}
+TT_INLINE float sumLanes(vf v) {
+  return foldLanes(v, [](float a, float b) { return a + b; });
 }
 TT_INLINE float maxLanes(vf v) {
-  float lanes[LANES];
-  store(lanes, v);
-  for (int half = LANES / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; i++) lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
-  }
-  return lanes[0];
+  return foldLanes(v, [](float a, float b) { return a > b ? a : b; });
 }
+#endif
 TT_INLINE int32_t sumLanesInt(vi v) {
   int32_t sum = 0;
   for (int i = 0; i < LANES; i++) sum += v[i];
