@@ -79,8 +79,8 @@ const GLOBALS = {
 };
 
 function templateTool(tool: ToolDefinition): Record<string, unknown> {
-  const { name, description, parameters } = tool;
-  return { type: 'function', function: { name, description: description ?? '', parameters: parameters ?? { type: 'object', properties: {} } } };
+  const { name, description, parameters = { type: 'object', properties: {} } } = tool;
+  return { type: 'function', function: { name, ...(description === undefined ? {} : { description }), parameters } };
 }
 
 /** Messages as transformers hands them to templates: arguments of calls are objects, what is absent is undefined. */
