@@ -215,7 +215,9 @@ describe('pull', () => {
   });
 
   it('explains that the network is away', async () => {
-    await expect(get({ endpoint: 'http://127.0.0.1:9' })).rejects.toThrow(/http:\/\/127\.0\.0\.1:9 can't be reached \(.+\); check the network, or name a mirror with HF_ENDPOINT/);
+    const { endpoint } = hub;
+    await hub.stop();
+    await expect(pull('owner/tiny', { endpoint, to })).rejects.toThrow(`${endpoint} can't be reached (ECONNREFUSED); check the network, or name a mirror with HF_ENDPOINT`);
   });
 
   it('sends the token to the Hub', async () => {
@@ -251,10 +253,11 @@ describe('tetrad pull', () => {
   });
 
   it('ends with 1 and one line when it fails', async () => {
-    vi.stubEnv('HF_ENDPOINT', 'http://127.0.0.1:9');
+    vi.stubEnv('HF_ENDPOINT', hub.endpoint);
+    hub.status = 404;
     const { stdout, stderr, exitCode } = await command('owner/tiny', '--to', to);
     expect(stdout).toBe('');
-    expect(stderr).toMatch(/^tetrad: http:\/\/127\.0\.0\.1:9 can't be reached .*\n$/);
+    expect(stderr).toMatch(/^tetrad: .* has no model owner\/tiny with revision main; check the spelling\n$/);
     expect(exitCode).toBe(1);
   });
 });

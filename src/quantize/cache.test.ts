@@ -67,6 +67,11 @@ describe('ensureQuantized', () => {
     expect(readdirSync(join(cache, 'quantized'))).toHaveLength(1);
   });
 
+  it('says what to do where the cache is no directory', async () => {
+    writeFileSync(cache, '');
+    await expect(ensureQuantized(LLAMA, { cache })).rejects.toThrow(/the cache can't be written \(E\w+\); set TETRAD_CACHE/);
+  });
+
   it('stops waiting and working when told to, and leaves nothing', async () => {
     const signal = AbortSignal.abort(new Error('enough'));
     await expect(ensureQuantized(LLAMA, { cache, signal })).rejects.toThrow('enough');

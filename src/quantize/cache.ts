@@ -1,10 +1,11 @@
 /** Full-precision checkpoints are quantized once, into a cache, when somebody asks to serve them. */
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readConfig } from '../model/config.ts';
+import { CheckpointError } from '../model/safetensors.ts';
 import { COPIED_FILES, WEIGHT_INDEX, weightFiles } from './files.ts';
 import { QUANTIZE_DEFAULTS, quantize, readRecord } from './quantize.ts';
 import type { QuantizeProgress } from './quantize.ts';
@@ -53,7 +54,7 @@ const STALE_MS = 30_000;
  * atomic rename at the end of `work` keeps two that run at once (after a pause longer than STALE_MS) from harm.
  */
 async function withLock(path: string, isDone: () => boolean, signal: AbortSignal | undefined, work: () => Promise<void>): Promise<void> {
-  mkdirSync(dirname(path), { recursive: true });
+  makeDirectory(dirname(path));
   while (!acquire(path)) {
     await sleep(POLL_MS, undefined, { signal });
     if (isDone()) return;
@@ -65,6 +66,15 @@ async function withLock(path: string, isDone: () => boolean, signal: AbortSignal
   } finally {
     clearInterval(heartbeat);
     rmSync(path, { force: true });
+  }
+}
+
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true });
+    accessSync(directory, constants.W_OK);
+  } catch (error) {
+    throw new CheckpointError(`${directory}: the cache can't be written (${(error as NodeJS.ErrnoException).code}); set TETRAD_CACHE to a directory that can`);
   }
 }
 

@@ -6,7 +6,7 @@ import { CheckpointError } from '../model/safetensors.ts';
 import { denseDType, type PlannedWeight } from './plan.ts';
 import { RangeSearch } from './ranges.ts';
 import type { Rotation } from './rotate.ts';
-import { absMax, allocateRowCode, groupCount, type GroupSize, type RowCode } from './rtn.ts';
+import { allocateRowCode, groupCount, type GroupSize, type RowCode } from './rtn.ts';
 
 export interface EncodeSettings {
   readonly rotation: Rotation | null;
@@ -50,16 +50,17 @@ export async function encodeWeight(weight: PlannedWeight, settings: EncodeSettin
 
 const rowsPerPiece = (columns: number): number => Math.max(1, Math.floor(PIECE / columns));
 
-/** Refuses what isn't finite, then folds the norm and rotates the side that reads the residual stream. */
+/** Folds the norm and rotates the side that reads the residual stream. The reader lets only finite weights through, but products can leave float32. */
 function prepareRow(row: Float64Array, r: number, weight: PlannedWeight, rotation: Rotation | null): void {
-  try {
-    absMax(row);
-  } catch (error) {
-    throw new CheckpointError(`tensor ${weight.source.name}.weight: row ${weight.firstRow + r} ${(error as Error).message}; the checkpoint is damaged`);
-  }
   if (weight.norm !== null) for (let i = 0; i < row.length; i++) row[i] *= weight.norm[i];
   if (weight.rotate === 'input' && rotation !== null) rotation.vector(row);
+  for (let i = 0; i < row.length; i++) {
+    if (Math.abs(row[i]) <= LARGEST_FLOAT32) continue;
+    throw new CheckpointError(`tensor ${weight.source.name}.weight: row ${weight.firstRow + r} is too large for float32 after ${weight.norm === null ? 'rotation' : 'folding the norm'}`);
+  }
 }
+
+const LARGEST_FLOAT32 = 2 ** 128 - 2 ** 104;
 
 /** Rotating outputs mixes rows, so that such a weight is held whole, in float32. */
 async function openRows(weight: PlannedWeight, settings: EncodeSettings): Promise<(start: number, end: number) => Float32Array> {
@@ -70,19 +71,10 @@ async function openRows(weight: PlannedWeight, settings: EncodeSettings): Promis
   for (let start = 0; start < weight.rows; start += step) {
     all.set(readRows(source, firstRow + start, Math.min(firstRow + start + step, firstRow + weight.rows)), start * columns);
   }
-  refuseNonFinite(all, weight);
   await settings.onPiece(0);
   settings.rotation.outputs(all, columns);
   await settings.onPiece(0);
   return (start, end) => all.subarray(start * columns, end * columns);
-}
-
-/** Before rows are mixed, so that the message can name the row. */
-function refuseNonFinite(values: Float32Array, weight: PlannedWeight): void {
-  for (let i = 0; i < values.length; i++) {
-    if (values[i] - values[i] === 0) continue;
-    throw new CheckpointError(`tensor ${weight.source.name}.weight: row ${weight.firstRow + Math.floor(i / weight.columns)} holds NaN or infinity; the checkpoint is damaged`);
-  }
 }
 
 function readRows(source: WeightSource, start: number, end: number): Float32Array {

@@ -11,7 +11,7 @@ const row = fc
   .record({
     columns: fc.integer({ min: 1, max: 160 }).map((half) => 2 * half),
     seed: fc.integer(),
-    kind: fc.constantFrom('normal', 'constant', 'zero', 'outlier', 'offset', 'two values', 'sparse'),
+    kind: fc.constantFrom('normal', 'constant', 'zero', 'outlier', 'offset', 'two values', 'ends', 'sparse'),
     scale: fc.constantFrom(1e-42, 1e-30, 1e-4, 0.02, 1, 3e4, 1e30),
   })
   .map(({ columns, seed, kind, scale }) => {
@@ -27,6 +27,8 @@ const row = fc
           return 40 + normal();
         case 'two values':
           return random() < 0.5 ? -1 : 0.3;
+        case 'ends':
+          return Math.sign(random() - 0.5) * (1 - 0.05 * random());
         case 'sparse':
           return random() < 0.02 ? normal() : 0;
         default:
@@ -48,6 +50,7 @@ function randomizer(seed: number): () => number {
 function expectWithinBounds(code: RowCode): void {
   for (let g = 0; g < code.s1.length; g++) {
     expect(code.s1[g]).toBeGreaterThanOrEqual(1);
+    expect(code.s1[g]).toBeLessThanOrEqual(16);
     expect(code.m[g]).toBeGreaterThanOrEqual(-127);
     expect(code.m[g] + 15 * code.s1[g]).toBeLessThanOrEqual(127);
   }

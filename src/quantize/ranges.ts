@@ -13,6 +13,8 @@ import {
   type RowCode,
 } from './rtn.ts';
 
+/** A step of a window that reaches from −119 to 119; a larger one could leave int8. */
+const MAX_STEP = 16;
 /** Smallest part of the full range that is tried. */
 const MIN_RATIO = 0.4;
 const RATIO_STEP = 0.06;
@@ -77,7 +79,7 @@ export class RangeSearch {
     attempt(Math.max(1, Math.round((Math.round(max) - Math.round(min)) / LEVELS)), min);
     for (let s1 = largest; s1 >= smallest; s1--) attempt(s1, middle - (LEVELS / 2) * s1);
     const coarse = code.s1[g];
-    for (let s1 = Math.max(1, coarse - 1); s1 <= coarse + 1; s1++) {
+    for (let s1 = Math.max(1, coarse - 1); s1 <= Math.min(coarse + 1, MAX_STEP); s1++) {
       for (const shift of SHIFTS) attempt(s1, middle + (shift - LEVELS / 2) * s1);
     }
     assign(scaled, start, end, code.s1[g], code.m[g], code.q);

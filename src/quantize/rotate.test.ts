@@ -8,6 +8,7 @@ import { loadModel } from '../model/load.ts';
 import { openCheckpoint, type Checkpoint } from '../model/safetensors.ts';
 import { bytesOf, encodeWeight } from './encode.ts';
 import { planCheckpoint, tensorsOf, type Plan } from './plan.ts';
+import { quantize } from './quantize.ts';
 import { Rotation, rotationOf } from './rotate.ts';
 import { CheckpointWriter } from './write.ts';
 
@@ -49,21 +50,62 @@ function inFloat32(plan: Plan, checkpoint: Checkpoint): Plan {
   return { ...plan, weights };
 }
 
+/** A checkpoint with random weights whose hidden size is 12 · 8 and whose linears all have biases. */
+function writeBiased(target: string): void {
+  const [C, F, V] = [96, 160, 64];
+  const shapes: Record<string, number[]> = { 'model.embed_tokens.weight': [V, C], 'model.norm.weight': [C] };
+  for (const layer of ['model.layers.0.', 'model.layers.1.']) {
+    shapes[`${layer}input_layernorm.weight`] = [C];
+    shapes[`${layer}post_attention_layernorm.weight`] = [C];
+    const linears = { 'self_attn.q_proj': [C, C], 'self_attn.k_proj': [48, C], 'self_attn.v_proj': [48, C], 'self_attn.o_proj': [C, C], 'mlp.gate_proj': [F, C], 'mlp.up_proj': [F, C], 'mlp.down_proj': [C, F] };
+    for (const [name, shape] of Object.entries(linears)) {
+      shapes[`${layer}${name}.weight`] = shape;
+      shapes[`${layer}${name}.bias`] = [shape[0]];
+    }
+  }
+  const writer = new CheckpointWriter(target, Object.entries(shapes).map(([name, shape]) => ({ name, shape, dtype: 'F32' })));
+  let seed = 1;
+  for (const [name, shape] of Object.entries(shapes)) {
+    const length = shape.reduce((product, size) => product * size, 1);
+    const values = Float32Array.from({ length }, () => {
+      seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+      return (seed / 2 ** 32 - 0.5) * 0.5 + (name.includes('norm') ? 1 : 0);
+    });
+    writer.write(name, 0, bytesOf(values));
+  }
+  const json = JSON.parse(readFileSync(join(FIXTURES, 'llama3', 'config.json'), 'utf8')) as Record<string, unknown>;
+  const sizes = { hidden_size: C, intermediate_size: F, vocab_size: V, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 2, head_dim: 24 };
+  writer.writeFile('config.json', JSON.stringify({ ...json, ...sizes, attention_bias: true, mlp_bias: true, tie_word_embeddings: true }));
+  writer.commit(false);
+}
+
+async function logitsOf(path: string, ids: Int32Array): Promise<Float32Array> {
+  const model = await loadModel(path, { backend: 'reference', cacheTokens: ids.length });
+  const out = sequenceLogits(model, ids);
+  model.close();
+  return out;
+}
+
 describe('rotation', () => {
   it.each(ROTATED)('leaves the logits of %s as they are', async (name) => {
     const source = join(FIXTURES, name);
     const target = join(directory, name);
     await writeRotated(source, target);
     const { inputIds } = readReferenceLogits(join(source, 'reference.safetensors'));
-    const logits = await Promise.all(
-      [source, target].map(async (path) => {
-        const model = await loadModel(path, { backend: 'reference', precision: 'full', cacheTokens: inputIds.length });
-        const out = sequenceLogits(model, inputIds);
-        model.close();
-        return out;
-      }),
-    );
-    expect(relativeError(logits[1], logits[0])).toBeLessThan(1e-4);
+    expect(relativeError(await logitsOf(target, inputIds), await logitsOf(source, inputIds))).toBeLessThan(1e-4);
+  });
+
+  it('is exact with biases, a tied head and a size that is no power of two, and quantizes with short groups', async () => {
+    const [source, target, quantized] = ['biased', 'biased-rotated', 'biased-quantized'].map((name) => join(directory, name));
+    writeBiased(source);
+    await writeRotated(source, target);
+    const ids = Int32Array.from({ length: 40 }, (_, i) => (i * i) % 64);
+    const before = await logitsOf(source, ids);
+    expect(relativeError(await logitsOf(target, ids), before)).toBeLessThan(1e-4);
+    const { record } = await quantize(source, quantized);
+    expect(record.steps).toContain('rotate');
+    expect(record.errors.total).toBeLessThan(0.11);
+    expect(relativeError(await logitsOf(quantized, ids), before)).toBeLessThan(0.7); // as in quantize.test.ts
   });
 
   it('changes every weight that meets the residual stream', async () => {
