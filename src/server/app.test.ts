@@ -376,7 +376,16 @@ describe('around the models', () => {
     expect((await chat(app, {})).status).toBe(200);
   });
 
-  test('a client that stops reading aborts', async () => {
+  test('a client that reads slowly holds up its own answer, not the memory', async () => {
+    const { app, engine } = setup('x', { maxModelLength: 1_000_000 });
+    const response = await chat(app, { stream: true, ignore_eos: true });
+    for (let turn = 0; turn < 300; turn++) await new Promise(setImmediate);
+    expect(engine.stats().steps).toBeLessThan(20);
+    await response.body?.cancel();
+    await expect.poll(() => engine.running()).toBe(0);
+  });
+
+  test('a client that goes away aborts', async () => {
     const { app, engine } = setup('x', { maxModelLength: 1_000_000 });
     const response = await chat(app, { stream: true, ignore_eos: true });
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
