@@ -78,6 +78,11 @@ const GLOBALS = {
   },
 };
 
+/** The checkpoint's own template, where it has one. */
+export function chatTemplate(tokenizer: TemplateTokens & { readonly chatTemplate: string | null }): ChatTemplate | null {
+  return tokenizer.chatTemplate === null ? null : new ChatTemplate(tokenizer.chatTemplate, tokenizer);
+}
+
 function templateTool(tool: ToolDefinition): Record<string, unknown> {
   const { name, description, parameters = { type: 'object', properties: {} } } = tool;
   return { type: 'function', function: { name, ...(description === undefined ? {} : { description }), parameters } };
