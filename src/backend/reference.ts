@@ -140,7 +140,7 @@ export class ReferenceBackend implements Backend {
       if (row < 0) continue;
       const token = tokens[row * step.tokensPerRow + i32(step.position)[t]];
       if (token < 0 || token >= table.outFeatures) throw new BackendError(`embed: token ${token} at step index ${t}; the table has ${table.outFeatures} rows`);
-      for (let c = 0; c < C; c++) x[t * C + c] = Math.fround(weightAt(table, token, c)) * scale;
+      for (let c = 0; c < C; c++) x[t * C + c] = round(weightAt(table, token, c)) * scale;
     }
   }
 
@@ -158,11 +158,11 @@ export class ReferenceBackend implements Backend {
         } else {
           const inverse = inverseRms(delta, epsilon);
           const deltaNorm = f32(args.deltaNorm);
-          for (let c = 0; c < C; c++) x[c] += delta[c] * inverse * deltaNorm[c];
+          for (let c = 0; c < C; c++) x[c] += round(round(delta[c] * inverse) * deltaNorm[c]);
         }
       }
       const inverse = inverseRms(x, epsilon);
-      for (let c = 0; c < C; c++) y[c] = x[c] * inverse * weight[c];
+      for (let c = 0; c < C; c++) y[c] = round(x[c] * inverse) * weight[c];
       storeActivation(args.out, i, y);
     }
   }
@@ -203,7 +203,8 @@ export class ReferenceBackend implements Backend {
           }
           total += s1[n * groups + g] * products + m[n * groups + g] * sum;
         }
-        y[t * N + n] = total * scale[t] * s0[n] + (bias === null ? 0 : bias[n]);
+        const sum = round(round(round(total) * scale[t]) * s0[n]);
+        y[t * N + n] = bias === null ? sum : sum + bias[n];
       }
     }
   }
@@ -224,7 +225,7 @@ export class ReferenceBackend implements Backend {
         const norm = h < H ? args.qNorm : args.kNorm;
         if (norm !== null) {
           const inverse = inverseRms(head, epsilon);
-          for (let d = 0; d < D; d++) head[d] *= inverse * f32(norm)[d];
+          for (let d = 0; d < D; d++) head[d] = round(head[d] * inverse) * f32(norm)[d];
         }
         rotate(head, angles);
         if (h >= H) store(layer.keys, layer.keyScales, layer.keyMinima, slot * G + h - H, head);
@@ -283,7 +284,7 @@ export class ReferenceBackend implements Backend {
     const gate = activation === 'silu' ? silu : geluTanh;
     const y = new Float32Array(F);
     for (let t = 0; t < size; t++) {
-      for (let i = 0; i < F; i++) y[i] = gate(x[t * 2 * F + i]) * x[t * 2 * F + F + i];
+      for (let i = 0; i < F; i++) y[i] = round(gate(x[t * 2 * F + i])) * x[t * 2 * F + F + i];
       storeActivation(out, t, y);
     }
   }
@@ -336,6 +337,8 @@ export class ReferenceBackend implements Backend {
   close(): void {}
 }
 
+/** Every product and sum of rows is rounded to float32, as kernels round it: a last bit decides now and then what a value becomes in int8. */
+const round = Math.fround;
 const f32 = (tensor: Tensor): Float32Array => tensor.data as Float32Array;
 const i32 = (tensor: Tensor): Int32Array => tensor.data as Int32Array;
 
@@ -386,7 +389,7 @@ function weightAt(weight: PackedLinear, n: number, k: number): number {
 function inverseRms(x: Float32Array, epsilon: number): number {
   let sum = 0;
   for (let i = 0; i < x.length; i++) sum += x[i] * x[i];
-  return 1 / Math.sqrt(sum / x.length + epsilon);
+  return round(1 / Math.sqrt(sum / x.length + epsilon));
 }
 
 /** Writes row t: as it is, or as int8 with its scale and group sums. */
@@ -400,11 +403,11 @@ function storeActivation(out: Activation, t: number, y: Float32Array): void {
   const sums = row(i32(out.sums), t, groups);
   let most = 0;
   for (let i = 0; i < y.length; i++) most = Math.max(most, Math.abs(y[i]));
-  const inverse = most === 0 ? 0 : Math.fround(127 / most);
+  const inverse = most === 0 ? 0 : round(127 / most);
   q.fill(0);
   sums.fill(0);
   for (let i = 0; i < y.length; i++) {
-    q[i] = roundEven(Math.fround(y[i] * inverse));
+    q[i] = roundEven(round(y[i] * inverse));
     sums[Math.floor(i / GROUP)] += q[i];
   }
   f32(out.scale)[t] = most / 127;
@@ -424,8 +427,8 @@ function rotate(head: Float32Array, angles: Float32Array): void {
   for (let i = 0; i < half; i++) {
     const a = head[i];
     const b = head[i + half];
-    head[i] = a * angles[i] - b * angles[half + i];
-    head[i + half] = b * angles[i] + a * angles[half + i];
+    head[i] = round(a * angles[i]) - round(b * angles[half + i]);
+    head[i + half] = round(b * angles[i]) + round(a * angles[half + i]);
   }
 }
 
@@ -447,12 +450,12 @@ function store(codes: Uint8Array | Float32Array, scales: Uint16Array, minima: Ui
     least = Math.min(least, x[d]);
     most = Math.max(most, x[d]);
   }
-  scales[index] = floatToHalf(Math.fround(Math.fround(most - least) / 15));
+  scales[index] = floatToHalf(round(round(most - least) / 15));
   minima[index] = floatToHalf(least);
   const scale = HALF_TO_FLOAT[scales[index]];
   const minimum = HALF_TO_FLOAT[minima[index]];
   for (let d = 0; d < D; d++) {
-    codes[index * D + d] = scale === 0 ? 0 : Math.min(15, Math.max(0, roundEven(Math.fround(Math.fround(x[d] - minimum) / scale))));
+    codes[index * D + d] = scale === 0 ? 0 : Math.min(15, Math.max(0, roundEven(round(round(x[d] - minimum) / scale))));
   }
 }
 
