@@ -25,7 +25,7 @@ const PATHS = {
   },
 };
 
-const COMPILE = ['-O3', '-std=c++17', '-fPIC', '-fvisibility=hidden', '-ffp-contract=off', '-fno-math-errno', '-fno-strict-aliasing', '-pthread', '-Wall', '-Wextra', '-Wno-psabi', '-Wno-maybe-uninitialized', '-Wno-unknown-warning-option'];
+const COMPILE = ['-O3', '-std=c++17', '-fPIC', '-fvisibility=hidden', '-ffp-contract=off', '-fno-math-errno', '-fno-strict-aliasing', '-pthread', '-Wall', '-Wextra', '-Wno-psabi', '-Wno-maybe-uninitialized', '-Wno-uninitialized'];
 const LINK = {
   linux: ['-shared', '-static-libstdc++', '-static-libgcc', '-Wl,-z,nodelete', '-pthread'],
   darwin: ['-dynamiclib', '-pthread'],

@@ -8,7 +8,7 @@ export interface LoadOptions extends OpenOptions {
   /** A Hugging Face checkpoint. Unless `precision` is `full`, one that is not quantized is, once, into a cache. */
   readonly directory: string;
   readonly onQuantize?: (progress: QuantizeProgress) => void;
-  /** Stops the quantization. */
+  /** Gives up loading. */
   readonly signal?: AbortSignal;
 }
 
@@ -17,5 +17,9 @@ export async function load(directoryOrOptions: string | LoadOptions): Promise<Lo
   const options = typeof directoryOrOptions === 'string' ? { directory: directoryOrOptions } : directoryOrOptions;
   const { directory, onQuantize, signal, ...rest } = options;
   const served = rest.precision === 'full' ? directory : await ensureQuantized(directory, { onProgress: onQuantize, signal });
-  return openModel(served, { id: basename(resolve(directory)), ...rest });
+  signal?.throwIfAborted();
+  const model = await openModel(served, { id: basename(resolve(directory)), ...rest });
+  if (signal?.aborted !== true) return model;
+  await model.close();
+  throw signal.reason;
 }

@@ -259,6 +259,7 @@ int tt_allocate(tt_context *context, double bytes, void **out) {
     *out = nullptr;
     auto &ranges = context->allocations.ranges;
     ranges.reserve(ranges.size() + 1);
+    bytes = std::max(bytes, 1.0);  /* an empty tensor has an address of its own, too */
     void *memory = allocate(bytes);
     const Allocations::Range range = {(uintptr_t)memory, (size_t)bytes};
     ranges.insert(std::upper_bound(ranges.begin(), ranges.end(), range, [](const Allocations::Range &a, const Allocations::Range &b) { return a.base < b.base; }), range);
@@ -324,14 +325,15 @@ int tt_weight_dense_rows(tt_context *context, tt_weight *weight, int start, int 
     tt_weight *w = weightOf(context, weight);
     if (w->dtype == TT_U8) REFUSE("a w4 weight cannot take dense rows");
     if (!values || start < 0 || count < 0 || (int64_t)start + count > w->N) REFUSE("rows %d to %lld of %lld, values %p", start, (long long)start + count, (long long)w->N, values);
-    const auto scatter = [&](auto *to, const auto *from) {
-      for (int64_t n = start; n < (int64_t)start + count; n++, from += w->K) {
+    const auto scatter = [&](auto *to) {
+      const uint8_t *from = (const uint8_t *)values;
+      for (int64_t n = start; n < (int64_t)start + count; n++) {
         auto *tile = to + n / 16 * w->K * 16 + n % 16;
-        for (int64_t k = 0; k < w->K; k++) tile[k * 16] = from[k];
+        for (int64_t k = 0; k < w->K; k++, from += sizeof *to) memcpy(&tile[k * 16], from, sizeof *to);
       }
     };
-    if (w->dtype == TT_F32) scatter((uint32_t *)w->dense, (const uint32_t *)values);
-    else scatter((uint16_t *)w->dense, (const uint16_t *)values);
+    if (w->dtype == TT_F32) scatter((uint32_t *)w->dense);
+    else scatter((uint16_t *)w->dense);
   });
 }
 

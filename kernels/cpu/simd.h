@@ -92,14 +92,14 @@ TT_INLINE float halfToFloat(uint16_t h) {
   return value;
 }
 
-/* To nearest, ties to even. */
+/* To nearest, ties to even; what is too large becomes the largest finite half. */
 TT_INLINE uint16_t floatToHalf(float x) {
   uint32_t bits;
   memcpy(&bits, &x, 4);
   const uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
   const uint32_t size = bits & 0x7fffffff;
   if (size > 0x7f800000) return sign | 0x7e00;
-  if (size >= 0x477ff000) return sign | 0x7c00;
+  if (size >= 0x477ff000) return sign | 0x7bff;
   if (size < 0x38800000) {
     float whole;
     memcpy(&whole, &size, 4);

@@ -26,8 +26,9 @@ function packageVersion(): string {
 
 export async function main(argv: readonly string[]): Promise<void> {
   const program = new Command('tetrad').description('Serves small language models in 4 bits').version(packageVersion());
+  const wanted = argv[0] === 'help' ? argv[1] : argv[0];
   for (const { name, description, load } of COMMANDS) {
-    program.addCommand(name === argv[0] ? await load() : new Command(name).description(description));
+    program.addCommand(name === wanted ? await load() : new Command(name).description(description));
   }
   throwInsteadOfExit(program);
   try {
@@ -43,4 +44,9 @@ function throwInsteadOfExit(command: Command): void {
   for (const child of command.commands) throwInsteadOfExit(child);
 }
 
+// A reader that has seen enough, such as head, is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
 await main(process.argv.slice(2));

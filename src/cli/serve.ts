@@ -31,7 +31,8 @@ export function serveCommand(): Command {
     .action((flags: Flags) => reportErrors(() => serve(flags)));
 }
 
-async function serve(flags: Flags): Promise<void> {
+async function serve(given: Flags): Promise<void> {
+  const flags = { ...given, apiKey: given.apiKey || process.env.TETRAD_API_KEY || undefined };
   const directories = flags.model ?? [defaultModel()];
   const models: LocalModel[] = [];
   try {
@@ -39,7 +40,7 @@ async function serve(flags: Flags): Promise<void> {
     const names = models.map((model) => model.id);
     const twice = names.find((name, index) => names.indexOf(name) !== index);
     if (twice !== undefined) throw new Error(`Two models would be served as "${twice}": give them names with --served-model-name`);
-    const app = createApp({ models, apiKey: flags.apiKey ?? process.env.TETRAD_API_KEY, limits: { concurrency: flags.maxConcurrency } });
+    const app = createApp({ models, apiKey: flags.apiKey, limits: { concurrency: flags.maxConcurrency } });
     const server = await listen(app, { port: flags.port, host: flags.host, drainMs: flags.drainSeconds * 1000 });
     announce(server, models, flags);
     await stopped(server);

@@ -69,6 +69,8 @@ export interface EngineDescription {
 /** The main thread's handle on an engine that runs in a worker thread. */
 export interface EngineClient {
   readonly description: EngineDescription;
+  /** Why nothing more can be generated; null while it can. */
+  readonly failure: Error | null;
   /**
    * Throws RequestError at once where the request can never be served (too long, bad sampling values). Ending the
    * iteration early, or aborting the signal, aborts the request at the next step boundary and frees its blocks.
@@ -149,6 +151,10 @@ class WorkerClient implements EngineClient {
 
   get description(): EngineDescription {
     return this.loaded!.description;
+  }
+
+  get failure(): Error | null {
+    return this.ended;
   }
 
   stats(): EngineStats {

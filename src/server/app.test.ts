@@ -335,6 +335,12 @@ describe('around the models', () => {
     expect(await (await app.request('/metrics')).text()).toContain('vllm:prompt_tokens_total{model_name="tiny"} 42');
   });
 
+  test('health tells of an engine that stopped', async () => {
+    const { app, engine } = setup('x');
+    Object.assign(engine, { failure: new Error('out of memory') });
+    expect((await refusal(app.request('/health'), 503)).code).toBe('engine_stopped');
+  });
+
   test('tokenize and detokenize', async () => {
     const { app } = setup('x');
     expect(await json(post(app, '/tokenize', { prompt: 'Hi', return_token_strs: true }))).toEqual({ count: 2, max_model_len: 4096, tokens: [72, 105], token_strs: ['H', 'i'] });

@@ -73,7 +73,14 @@ export function createApp(options: AppOptions): App {
   });
 
   const routes: Record<string, { readonly method: 'GET' | 'POST'; readonly route: Route }> = {
-    '/health': { method: 'GET', route: (context) => context.json({ status: 'ok' }) },
+    '/health': {
+      method: 'GET',
+      route: (context) => {
+        const failed = [...local.values()].find((model) => model.engine.failure !== null);
+        if (failed !== undefined) throw new ApiError(503, `The engine of "${failed.id}" has stopped`, { code: 'engine_stopped' });
+        return context.json({ status: 'ok' });
+      },
+    },
     '/metrics': { method: 'GET', route: async (context) => context.body(await metrics.render(), 200, { 'content-type': metrics.contentType }) },
     '/v1/models': { method: 'GET', route: (context) => context.json({ object: 'list', data: [...models.values()].map(modelBody) }) },
     // Names may contain slashes.

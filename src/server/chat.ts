@@ -20,11 +20,10 @@ export function chatCompletion(model: ChatModel, body: ChatBody, options: Answer
     return body.parallel_tool_calls === false ? firstCallOnly(events) : events;
   };
   const set = { count, answersPerPrompt: count, start };
-  const head = { id: `chatcmpl-${options.requestId}`, created: Math.floor(Date.now() / 1000), model: model.id };
+  const head = { id: `chatcmpl-${options.requestId}`, object: 'chat.completion', created: Math.floor(Date.now() / 1000), model: model.id };
   if (body.stream === true) return streamAnswers(set, options, chatChunks({ ...head, object: 'chat.completion.chunk' }, body));
   return collectAnswers(set, options, (answers, usage) => ({
     ...head,
-    object: 'chat.completion',
     choices: answers.map((answer, index) => chatChoice(answer, index, body.logprobs === true)),
     usage,
   }));

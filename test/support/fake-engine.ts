@@ -66,6 +66,7 @@ export function fakeEngine(options: FakeEngineOptions): FakeEngine {
       weightBytes: 0,
       cacheBytes: 0,
     },
+    failure: null,
     generate(request, signal) {
       options.onRequest?.(request);
       return generate(request, signal);
