@@ -14,7 +14,7 @@ const KERNELS = dirname(fileURLToPath(import.meta.url));
 const SOURCES = join(KERNELS, 'cpu');
 const BUILD = join(KERNELS, '..', 'build');
 
-const COMMON = ['attend', 'embed', 'gate', 'linear', 'logits', 'norm', 'rope', 'sample'];
+const COMMON = ['attend', 'ceiling', 'embed', 'gate', 'linear', 'logits', 'norm', 'rope', 'sample'];
 const ONCE = ['context', 'memory', 'paths', 'pool', 'program', 'select'];
 
 const PATHS = {

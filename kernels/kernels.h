@@ -89,6 +89,9 @@ TT_EXPORT int tt_close(tt_context *);
 TT_EXPORT int tt_error(tt_context *, char *text, int size);
 /* The chosen path, threads, and paths that this processor could run: JSON. */
 TT_EXPORT int tt_describe(tt_context *, char *json, int size);
+/* Measures what the device can do at most, for benchmarks to compare with: bytes read from memory a second, and int8
+ * operations a second with the best instruction of the chosen path (a multiply-add is two). Takes about a second. */
+TT_EXPORT int tt_ceilings(tt_context *, double *readBytes, double *int8Operations);
 /* Bytes that may still be allocated. */
 TT_EXPORT int tt_available(tt_context *, double *bytes);
 

@@ -246,6 +246,14 @@ int tt_describe(tt_context *context, char *json, int size) {
   });
 }
 
+int tt_ceilings(tt_context *context, double *readBytes, double *int8Operations) {
+  return guarded(context, [&] {
+    if (!readBytes || !int8Operations) REFUSE("readBytes or int8Operations is null");
+    context->runtime->settle();
+    if (!context->runtime->ceilings(readBytes, int8Operations)) throw Failure{TT_OUT_OF_MEMORY, "no memory to read"};
+  });
+}
+
 int tt_available(tt_context *context, double *bytes) {
   return guarded(context, [&] {
     if (!bytes) REFUSE("bytes is null");

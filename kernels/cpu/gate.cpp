@@ -4,10 +4,21 @@
 namespace tetrad {
 namespace TT_PATH {
 
-TT_INLINE vf silu(vf x) { return x / (splat(1.0f) + vexp(-x)); }
-TT_INLINE vf geluTanh(vf x) {
-  const vf cube = x * x * x;
-  return splat(0.5f) * x * (splat(1.0f) + vtanh(splat(0.7978845608f) * (x + splat(0.044715f) * cube)));
+TT_INLINE vd silu(vd x) { return x / (splatDouble(1.0) + expDoubles(-x)); }
+TT_INLINE vd geluTanh(vd x) {
+  const vd inner = splatDouble(0.79788456080286535588) * (x + splatDouble(0.044715) * x * x * x);
+  return splatDouble(0.5) * x * (splatDouble(1.0) + tanhDoubles(inner));
+}
+
+/* The activation in double, rounded; then the product in float. */
+template <bool SILU> static void gateRow(const float *gate, const float *up, float *y, int64_t width) {
+  forDoubles(width, [&](int64_t i, int64_t lanes) {
+    float lane[DOUBLES] = {0};
+    memcpy(lane, gate + i, (size_t)lanes * 4);
+    const vd g = loadDoubles(lane);
+    storeDoubles(lane, SILU ? silu(g) : geluTanh(g));
+    for (int64_t j = 0; j < lanes; j++) y[i + j] = lane[j] * up[i + j];
+  });
 }
 
 int gate(Runtime &runtime, const GateArgs &args) {
@@ -21,10 +32,7 @@ int gate(Runtime &runtime, const GateArgs &args) {
     memset(y + F, 0, (size_t)(padded - F) * 4);
     for (int64_t t = task * each; t < minOf(args.size, (task + 1) * each); t++) {
       const float *x = args.gateUp + t * 2 * F;
-      forVectors(F, [&](int64_t i, int64_t lanes) {
-        const vf g = loadLanes(x + i, lanes);
-        storeLanes(y + i, (args.gate == TT_SILU ? silu(g) : geluTanh(g)) * loadLanes(x + F + i, lanes), lanes);
-      });
+      (args.gate == TT_SILU ? gateRow<true> : gateRow<false>)(x, x + F, y, F);
       storeActivation(args.out, t, y);
     }
   });

@@ -104,9 +104,9 @@ static int dense(Runtime &runtime, const LinearArgs &args) {
       const int width = end - block * DENSE_TILES == DENSE_TILES ? DENSE_TILES : 1;
       for (int64_t tile = block * DENSE_TILES; tile < end; tile += width) {
         for (int64_t k = 0; k < K; k += columns) {
-          for (int64_t row = 0; row < args.size; row += DENSE_ROWS) {
-            const int rows = (int)minOf(DENSE_ROWS, args.size - row);
-            denseKernel(weight.dtype, rows, width)(args, tile, row, k, minOf(K, k + columns));
+          for (int64_t row = 0, rows; row < args.size; row += rows) {
+            rows = ceilDiv(args.size - row, ceilDiv(args.size - row, DENSE_ROWS));
+            denseKernel(weight.dtype, (int)rows, width)(args, tile, row, k, minOf(K, k + columns));
           }
         }
       }

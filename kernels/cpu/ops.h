@@ -147,6 +147,9 @@ struct Path {
   int (*gate)(Runtime &, const GateArgs &);
   int (*logits)(Runtime &, const LogitsArgs &);
   int (*sample)(Runtime &, const SampleArgs &);
+  /* For tt_ceilings: reads memory; or multiplies and adds, and returns how many operations that were. */
+  uint64_t (*readAll)(const uint8_t *memory, int64_t bytes);
+  double (*multiplyAdds)(int64_t rounds);
 };
 
 /* Checks rows and positions of a step against its tables; `cache` null: only the tokens table. */
@@ -160,6 +163,8 @@ static inline uint8_t *cacheTile(const tt_cache *cache, int64_t layer, int64_t b
 struct Candidate { double weight; int32_t id; };
 /* Brings the k best (weight falling, id rising) to the front, in order. */
 void selectBest(Candidate *candidates, int64_t count, int64_t k);
+/* Brings the fewest of the best that weigh `target` together to the front, in no order; returns how many: all where they weigh less. */
+int64_t selectMass(Candidate *candidates, int64_t count, double target);
 /* Sorts by id. */
 void sortById(Candidate *candidates, int64_t count);
 

@@ -13,8 +13,10 @@ namespace tetrad {
   int gate(Runtime &, const GateArgs &);           \
   int logits(Runtime &, const LogitsArgs &);       \
   int sample(Runtime &, const SampleArgs &);       \
+  uint64_t readAll(const uint8_t *, int64_t);      \
+  double multiplyAdds(int64_t);                    \
   static int supported(void);                      \
-  static const Path table = {#path, supported, embed, norm, linear, rope, attend, gate, logits, sample}; \
+  static const Path table = {#path, supported, embed, norm, linear, rope, attend, gate, logits, sample, readAll, multiplyAdds}; \
   }
 #define ADDRESS(path) &path::table,
 

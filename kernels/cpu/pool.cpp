@@ -1,6 +1,7 @@
 /* The thread pool, and the executor that runs programs in order. */
 #include "runtime.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdarg>
 #include <cstdio>
@@ -173,6 +174,42 @@ int Runtime::wait(uint64_t ticket, std::string *text) {
   return first;
 }
 
+bool Runtime::ceilings(double *readBytes, double *int8Operations) {
+  constexpr int64_t BYTES = 512 << 20, PIECE = 1 << 20, ROUNDS = 1 << 18;
+  struct Measure {
+    const Path *path;
+    const uint8_t *memory;
+    std::atomic<uint64_t> seen{0};
+    std::atomic<int64_t> operations{0};
+  } measure;
+  measure.path = path;
+  uint8_t *memory = (uint8_t *)allocateZeroed(BYTES);
+  if (!memory) return false;
+  memset(memory, 1, BYTES);
+  measure.memory = memory;
+  *readBytes = *int8Operations = 0;
+  const auto timed = [&](int count, Task body) {
+    const Clock::time_point start = Clock::now();
+    pool.run(count, body, &measure);
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  for (int i = 0; i < 6; i++) {
+    const double reading = timed((int)(BYTES / PIECE), [](void *p, int task, int) {
+      Measure &m = *(Measure *)p;
+      m.seen += m.path->readAll(m.memory + task * PIECE, PIECE);
+    });
+    measure.operations = 0;
+    const double multiplying = timed(pool.threads() * 4, [](void *p, int, int) {
+      Measure &m = *(Measure *)p;
+      m.operations += (int64_t)m.path->multiplyAdds(ROUNDS);
+    });
+    *readBytes = std::max(*readBytes, (double)BYTES / reading);
+    *int8Operations = std::max(*int8Operations, (double)measure.operations / multiplying);
+  }
+  freeZeroed(memory, BYTES);
+  return true;
+}
+
 void Runtime::settle() {
   std::unique_lock<std::mutex> lock(mutex);
   finished.wait(lock, [&] { return completed >= lastTicket; });
@@ -192,6 +229,26 @@ int Runtime::runOp(Op &op) {
   }
 }
 
+/* The op's name and what it was to work on. */
+static std::string describe(const Op &op) {
+  const auto linear = [](const LinearArgs &a) {
+    return " (" + std::to_string(a.size) + " rows, weight [" + std::to_string(a.weight->N) + ", " + std::to_string(a.weight->K) + "])";
+  };
+  const auto rows = [](int64_t size, int64_t width) { return " (" + std::to_string(size) + " rows of " + std::to_string(width) + ")"; };
+  const std::string name = opName(op.code);
+  switch (op.code) {
+    case TT_OP_COPY: return name + " (" + std::to_string(op.copy.bytes) + " bytes)";
+    case TT_OP_EMBED: return name + rows(op.embed.step.size, op.embed.table->K);
+    case TT_OP_NORM_QUANTIZE: return name + rows(op.norm.size, op.norm.width);
+    case TT_OP_LINEAR: return name + linear(op.linear);
+    case TT_OP_ROPE_STORE: return name + rows(op.rope.step.size, (op.rope.H + 2 * op.rope.cache->G) * op.rope.cache->D);
+    case TT_OP_ATTEND: return name + rows(op.attend.step.size, op.attend.H * op.attend.cache->D);
+    case TT_OP_GATE_QUANTIZE: return name + rows(op.gate.size, op.gate.out.width);
+    case TT_OP_LOGITS: return name + linear(op.logits.linear);
+    default: return name + rows(op.sample.size, op.sample.V);
+  }
+}
+
 void Runtime::runProgram(Program &program) {
   for (Op &op : program.ops) {
     const int result = runOp(op);
@@ -199,7 +256,7 @@ void Runtime::runProgram(Program &program) {
     std::lock_guard<std::mutex> lock(mutex);
     if (status == TT_OK) {
       status = result;
-      error = std::string(opName(op.code)) + ": " + opError;
+      error = describe(op) + ": " + opError;
     }
     return;
   }

@@ -14,26 +14,32 @@ template <class F> TT_INLINE void forVectors(int64_t width, const F &body) {
   for (; i + LANES <= width; i += LANES) body(i, (int64_t)LANES);
   if (i < width) body(i, width - i);
 }
+template <class F> TT_INLINE void forDoubles(int64_t width, const F &body) {
+  int64_t i = 0;
+  for (; i + DOUBLES <= width; i += DOUBLES) body(i, (int64_t)DOUBLES);
+  if (i < width) body(i, width - i);
+}
 TT_INLINE vf loadLanes(const float *p, int64_t lanes) { return lanes == LANES ? load(p) : loadPart(p, lanes); }
 TT_INLINE void storeLanes(float *p, vf v, int64_t lanes) {
   if (lanes == LANES) store(p, v);
   else storePart(p, v, lanes);
 }
 
+/* Summed in double, so that the order of the sum does not show. */
 TT_INLINE float inverseRms(const float *x, int64_t width, float epsilon) {
-  vf sum[4] = {};
+  vd sums[4] = {};
   int64_t i = 0;
-  for (; i + 4 * LANES <= width; i += 4 * LANES) {
+  for (; i + 4 * DOUBLES <= width; i += 4 * DOUBLES) {
     for (int u = 0; u < 4; u++) {
-      const vf v = load(x + i + u * LANES);
-      sum[u] = fma(v, v, sum[u]);
+      const vd v = loadDoubles(x + i + u * DOUBLES);
+      sums[u] += v * v;
     }
   }
-  forVectors(width - i, [&](int64_t at, int64_t lanes) {
-    const vf v = loadLanes(x + i + at, lanes);
-    sum[0] = fma(v, v, sum[0]);
-  });
-  return 1.0f / sqrtf(sumLanes((sum[0] + sum[1]) + (sum[2] + sum[3])) / (float)width + epsilon);
+  const vd all = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  double sum = 0;
+  for (int lane = 0; lane < DOUBLES; lane++) sum += all[lane];
+  for (; i < width; i++) sum += (double)x[i] * (double)x[i];
+  return (float)(1.0 / sqrt(sum / (double)width + (double)epsilon));
 }
 
 /* Floats that a row of an activation needs in scratch memory: padded with zeros to whole groups. */

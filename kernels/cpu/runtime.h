@@ -98,6 +98,8 @@ struct Runtime {
   /* Waits for the ticket; takes the first error since the last wait. */
   int wait(uint64_t ticket, std::string *text);
   uint64_t submitted() const { return lastTicket; }
+  /* With nothing running: bytes read and int8 operations a second, the best of several rounds. False: no memory. */
+  bool ceilings(double *readBytes, double *int8Operations);
   /* Waits until nothing runs; errors stay for the next wait. */
   void settle();
 

@@ -1,6 +1,6 @@
 /* Sampling by the rules of SampleArgs (src/backend/backend.ts). An entry is one task.
- * Nothing sorts the vocabulary: top-k takes what reaches the k-th largest maximum of blocks of 64 ids, top-p what reaches
- * (1 - p) * total / V (all below cannot weigh more than 1 - p), and only those candidates are ordered. */
+ * Nothing sorts the vocabulary. Blocks of 64 ids have a maximum and a sum: top-k takes what reaches the k-th largest maximum, top-p
+ * what reaches (1 - p) * total / V (all below cannot weigh more than 1 - p), a draw looks inside one block only. */
 #include "rows.h"
 
 namespace tetrad {
@@ -33,11 +33,13 @@ TT_INLINE vd expDouble(vd x) {
   return (vd)((vl)scaled & (vl)(x > lowest));
 }
 
+/* [padded]: V to a multiple of 64; [blocks]: of 64 ids. */
 struct Scratch {
-  float *adjusted;       /* [V to a multiple of 64] */
-  double *weights;       /* [V to a multiple of 64] */
-  Candidate *candidates; /* [V] */
-  int32_t *counts;       /* [V] */
+  float *adjusted;       /* [padded] */
+  double *weights;       /* [padded] */
+  Candidate *candidates; /* [padded] */
+  int32_t *counts;       /* [padded] */
+  double *maxima, *sums; /* [blocks] */
 };
 
 /* Lanes that the mask lets through, all bits set. */
@@ -130,51 +132,39 @@ static const float *adjust(const SampleArgs &args, const int32_t *entry, const f
   return logits;
 }
 
-/* Ids whose value may be among the k best: all that reach the k-th largest maximum of blocks of 64. At least k, where there are. */
-template <class T> static int64_t gatherBest(const T *values, int64_t V, int64_t k, T lowest, Candidate *candidates) {
+/* Ids whose value reaches the k-th largest maximum of a block, or `lowest`: the k best are among them. */
+template <class T> static int64_t gatherBest(const T *values, int64_t V, const double *maxima, int64_t k, double lowest, Candidate *candidates) {
   const int64_t blocks = ceilDiv(V, BLOCK);
   double threshold = lowest;
   if (blocks >= k) {
-    for (int64_t b = 0; b < blocks; b++) {
-      T most = values[b * BLOCK];
-      for (int64_t v = b * BLOCK + 1; v < minOf(V, (b + 1) * BLOCK); v++) most = values[v] > most ? values[v] : most;
-      candidates[b] = {most == most ? (double)most : -INFINITY, (int32_t)b};
-    }
+    for (int64_t b = 0; b < blocks; b++) candidates[b] = {maxima[b], (int32_t)b};
     selectBest(candidates, blocks, k);
-    threshold = candidates[k - 1].weight > threshold ? candidates[k - 1].weight : threshold;
+    threshold = candidates[k - 1].weight > lowest ? candidates[k - 1].weight : lowest;
   }
   int64_t count = 0;
-  for (int64_t v = 0; v < V; v++) {
-    if (values[v] >= threshold) candidates[count++] = {(double)values[v], (int32_t)v};
+  for (int64_t b = 0; b < blocks; b++) {
+    if (!(maxima[b] >= threshold)) continue;
+    for (int64_t v = b * BLOCK; v < minOf(V, (b + 1) * BLOCK); v++) {
+      if (values[v] >= threshold) candidates[count++] = {(double)values[v], (int32_t)v};
+    }
   }
   return count;
 }
 
-/* How many of the ordered candidates reach `share` of `total`; 0 where they do not. */
-static int64_t reaching(const Candidate *candidates, int64_t count, double target) {
-  double running = 0;
-  for (int64_t i = 0; i < count; i++) {
-    running += candidates[i].weight;
-    if (running >= target) return i + 1;
-  }
-  return 0;
+static double sumOf(const double *values, int64_t count) {
+  double sum = 0;
+  for (int64_t i = 0; i < count; i++) sum += values[i];
+  return sum;
 }
 
+constexpr double SMALLEST = 5e-324;
+
 /* The fewest of the largest that weigh `share` of the whole. */
-static int64_t topP(const double *weights, int64_t V, double share, Candidate *candidates) {
-  double total = 0;
-  for (int64_t v = 0; v < V; v++) total += weights[v];
+static int64_t topP(int64_t V, double share, const Scratch &scratch) {
+  const double total = sumOf(scratch.sums, ceilDiv(V, BLOCK));
   const double threshold = (1 - share) * total / (double)V * 0.999;
-  int64_t count = 0;
-  for (int64_t v = 0; v < V; v++) {
-    if (weights[v] > 0 && weights[v] >= threshold) candidates[count++] = {weights[v], (int32_t)v};
-  }
-  for (int64_t ordered = 256;; ordered *= 4) {
-    selectBest(candidates, count, ordered);
-    const int64_t kept = reaching(candidates, minOf(ordered, count), share * total);
-    if (kept > 0) return kept;
-    if (ordered >= count) return count;
-  }
+  const int64_t count = gatherBest(scratch.weights, V, scratch.maxima, V, threshold > SMALLEST ? threshold : SMALLEST, scratch.candidates);
+  return selectMass(scratch.candidates, count, share * total);
 }
 
 static uint32_t mix(uint32_t h) {
@@ -187,54 +177,98 @@ static double uniform(uint32_t low, uint32_t high, uint32_t counter) {
   return ((double)b * 2097152.0 + (double)(c >> 11)) / 9007199254740992.0;
 }
 
-template <class At> static int32_t drawFrom(int64_t count, double u, int32_t otherwise, const At &at) {
+/* The first candidate, in order of id, whose running weight exceeds u times the whole. */
+static int32_t drawFrom(Candidate *candidates, int64_t count, double u, int32_t otherwise) {
+  sortById(candidates, count);
   double total = 0, running = 0;
-  for (int64_t i = 0; i < count; i++) total += at(i).weight;
-  int32_t last = otherwise;
+  for (int64_t i = 0; i < count; i++) total += candidates[i].weight;
   for (int64_t i = 0; i < count; i++) {
-    const Candidate candidate = at(i);
-    if (candidate.weight == 0) continue;
-    last = candidate.id;
-    running += candidate.weight;
-    if (running > u * total) return last;
+    running += candidates[i].weight;
+    if (running > u * total) return candidates[i].id;
+  }
+  return count > 0 ? candidates[count - 1].id : otherwise;
+}
+
+/* The same over all ids. */
+static int32_t drawFromAll(int64_t V, double u, int32_t otherwise, const Scratch &scratch) {
+  const int64_t blocks = ceilDiv(V, BLOCK);
+  const double total = sumOf(scratch.sums, blocks);
+  double running = 0;
+  int32_t last = otherwise;
+  for (int64_t b = 0; b < blocks; b++) {
+    const double next = running + scratch.sums[b];
+    if (scratch.sums[b] > 0 && (next > u * total || b == blocks - 1)) {
+      double inside = running;
+      for (int64_t v = b * BLOCK; v < minOf(V, (b + 1) * BLOCK); v++) {
+        if (scratch.weights[v] == 0) continue;
+        last = (int32_t)v;
+        inside += scratch.weights[v];
+        if (inside > u * total) return last;
+      }
+    }
+    running = next;
   }
   return last;
+}
+
+/* Weights of all ids, with the maximum and sum of each block. */
+static void weigh(const float *logits, int64_t V, float most, double temperature, double minP, const Scratch &scratch) {
+  for (int64_t b = 0; b < ceilDiv(V, BLOCK); b++) {
+    vd sum = {}, maximum = {};
+    for (int64_t v = b * BLOCK; v < (b + 1) * BLOCK; v += LANES) {
+      vf wide = splat(-INFINITY);
+      if (v < V) wide = loadLogits(logits, v, V);
+      vh halves[2];
+      memcpy(halves, &wide, sizeof wide);
+      for (int i = 0; i < 2; i++) {
+        vd w = expDouble((__builtin_convertvector(halves[i], vd) - (double)most) / temperature);
+        if (minP > 0) w = w >= (vd{} + minP) ? w : vd{};
+        sum = sum + w;
+        maximum = maximum > w ? maximum : w;
+        memcpy(scratch.weights + v + i * HALF, &w, sizeof w);
+      }
+    }
+    scratch.sums[b] = scratch.maxima[b] = 0;
+    for (int i = 0; i < HALF; i++) {
+      scratch.sums[b] += sum[i];
+      scratch.maxima[b] = maximum[i] > scratch.maxima[b] ? maximum[i] : scratch.maxima[b];
+    }
+  }
 }
 
 static int32_t draw(const float *logits, int64_t V, const float *params, double u, const Scratch &scratch) {
   const float most = largestOf(logits, V);
   const int32_t best = firstWith(logits, V, most);
   if (params[TEMPERATURE] == 0 || most == -INFINITY) return best;
-  double *weights = scratch.weights;
-  const double temperature = params[TEMPERATURE], minP = params[MIN_P], share = params[TOP_P];
-  for (int64_t v = 0; v < V; v += HALF) {
-    const vf wide = loadLogits(logits, v, V);
-    vh half;
-    memcpy(&half, &wide, sizeof half);
-    vd w = expDouble((__builtin_convertvector(half, vd) - (double)most) / temperature);
-    if (minP > 0) w = w >= (vd{} + minP) ? w : vd{};
-    memcpy(weights + v, &w, sizeof w);
-  }
+  weigh(logits, V, most, params[TEMPERATURE], params[MIN_P], scratch);
+  const double share = params[TOP_P];
   const int64_t k = params[TOP_K] > 0 ? (int64_t)params[TOP_K] : 0;
   Candidate *candidates = scratch.candidates;
   int64_t count;
   if (k > 0 && k < V) {
-    count = gatherBest<double>(weights, V, k, 5e-324, candidates);
+    count = gatherBest(scratch.weights, V, scratch.maxima, k, SMALLEST, candidates);
     selectBest(candidates, count, k);
     count = minOf(k, count);
     if (share < 1) {
       double total = 0;
       for (int64_t i = 0; i < count; i++) total += candidates[i].weight;
-      const int64_t kept = reaching(candidates, count, share * total);
-      count = kept > 0 ? kept : count;
+      count = selectMass(candidates, count, share * total);
     }
   } else if (share < 1) {
-    count = topP(weights, V, share, candidates);
+    count = topP(V, share, scratch);
   } else {
-    return drawFrom(V, u, best, [&](int64_t v) { return Candidate{weights[v], (int32_t)v}; });
+    return drawFromAll(V, u, best, scratch);
   }
-  sortById(candidates, count);
-  return drawFrom(count, u, best, [&](int64_t i) { return candidates[i]; });
+  return drawFrom(candidates, count, u, best);
+}
+
+static int64_t topLogprobs(const float *raw, int64_t V, int64_t wanted, const Scratch &scratch) {
+  const int64_t k = minOf(wanted, minOf(MAX_TOP, V));
+  if (k <= 0) return 0;
+  for (int64_t b = 0; b < ceilDiv(V, BLOCK); b++) scratch.maxima[b] = largestOf(raw + b * BLOCK, minOf(BLOCK, V - b * BLOCK));
+  const int64_t gathered = gatherBest(raw, V, scratch.maxima, k, -INFINITY, scratch.candidates);
+  selectBest(scratch.candidates, gathered, k);
+  return minOf(k, gathered);
 }
 
 static void sampleEntry(const SampleArgs &args, int64_t s, const Scratch &scratch) {
@@ -257,12 +291,7 @@ static void sampleEntry(const SampleArgs &args, int64_t s, const Scratch &scratc
   result[0] = (float)token;
   result[1] = (float)(raw[token] - shift);
   result[2] = mask ? (float)(legal / all) : 1.0f;
-  int64_t count = minOf(entry[TOP_LOGPROBS], minOf(MAX_TOP, V));
-  if (count > 0) {
-    const int64_t gathered = gatherBest<float>(raw, V, count, -INFINITY, scratch.candidates);
-    selectBest(scratch.candidates, gathered, count);
-    count = minOf(count, gathered);
-  }
+  const int64_t count = topLogprobs(raw, V, entry[TOP_LOGPROBS], scratch);
   for (int64_t i = 0; i < MAX_TOP; i++) {
     result[3 + 2 * i] = i < count ? (float)scratch.candidates[i].id : -1.0f;
     result[4 + 2 * i] = i < count ? (float)(scratch.candidates[i].weight - shift) : 0.0f;
@@ -291,13 +320,14 @@ static int check(Runtime &runtime, const SampleArgs &args) {
 int sample(Runtime &runtime, const SampleArgs &args) {
   const int status = check(runtime, args);
   if (status) return status;
-  const int64_t padded = ceilDiv(args.V, 64) * 64;
+  const int64_t blocks = ceilDiv(args.V, BLOCK), padded = blocks * BLOCK;
   int64_t stride;
-  uint8_t *memory = workerScratch(runtime, padded * (4 + 8 + 16 + 4), &stride);
+  uint8_t *memory = workerScratch(runtime, padded * (4 + 8 + 16 + 4) + blocks * 16, &stride);
   if (!memory) return fail(runtime, TT_OUT_OF_MEMORY, "no memory for %d logits", (int)args.V);
   parallel(runtime, args.size, [&](int task, int worker) {
     uint8_t *base = memory + worker * stride;
-    const Scratch scratch = {(float *)base, (double *)(base + padded * 4), (Candidate *)(base + padded * 12), (int32_t *)(base + padded * 28)};
+    double *perBlock = (double *)(base + padded * 32);
+    const Scratch scratch = {(float *)base, (double *)(base + padded * 4), (Candidate *)(base + padded * 12), (int32_t *)(base + padded * 28), perBlock, perBlock + blocks};
     sampleEntry(args, task, scratch);
   });
   return TT_OK;

@@ -118,23 +118,26 @@ TT_INLINE vf loadF16(const uint16_t *p) {
 
 TT_INLINE vf loadBF16(const uint16_t *p) { return (vf)(__builtin_convertvector(loadAs<vu16>(p), vu) << 16); }
 
-/* Lanes from the outside in: one order for every length. */
-TT_INLINE float sumLanes(vf v) {
+/* By halves: one order for every path of the same width. */
+#if defined(__AVX512F__)
+TT_INLINE float sumLanes(vf v) { return _mm512_reduce_add_ps((__m512)v); }
+TT_INLINE float maxLanes(vf v) { return _mm512_reduce_max_ps((__m512)v); }
+#else
+template <class F> TT_INLINE float foldLanes(vf v, const F &fold) {
   float lanes[LANES];
   store(lanes, v);
   for (int half = LANES / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+    for (int i = 0; i < half; i++) lanes[i] = fold(lanes[i], lanes[i + half]);
   }
   return lanes[0];
+}
+TT_INLINE float sumLanes(vf v) {
+  return foldLanes(v, [](float a, float b) { return a + b; });
 }
 TT_INLINE float maxLanes(vf v) {
-  float lanes[LANES];
-  store(lanes, v);
-  for (int half = LANES / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; i++) lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
-  }
-  return lanes[0];
+  return foldLanes(v, [](float a, float b) { return a > b ? a : b; });
 }
+#endif
 TT_INLINE int32_t sumLanesInt(vi v) {
   int32_t sum = 0;
   for (int i = 0; i < LANES; i++) sum += v[i];
@@ -166,6 +169,38 @@ TT_INLINE vf vtanh(vf x) {
   const vf t = splat(1.0f) - splat(2.0f) / (e + splat(1.0f));
   return (vf)((vi)t | ((vi)x & (int32_t)0x80000000));
 }
+
+/* Doubles, for what must not depend on the order of sums or on a polynomial: the last bits are lost in rounding to float. */
+typedef double vd __attribute__((vector_size(LANES * 4)));
+typedef int64_t vl __attribute__((vector_size(LANES * 4)));
+typedef float vfHalf __attribute__((vector_size(LANES * 2)));
+constexpr int DOUBLES = LANES / 2;
+
+TT_INLINE vd splatDouble(double x) { return x - vd{}; }
+TT_INLINE vd loadDoubles(const float *p) { return __builtin_convertvector(loadAs<vfHalf>(p), vd); }
+TT_INLINE void storeDoubles(float *p, vd v) {
+  const vfHalf x = __builtin_convertvector(v, vfHalf);
+  memcpy(p, &x, sizeof x);
+}
+TT_INLINE vd maxDoubles(vd a, vd b) { return a > b ? a : b; }
+TT_INLINE vd minDoubles(vd a, vd b) { return a < b ? a : b; }
+
+/* exp to about 1e-15, for |x| <= 700. */
+TT_INLINE vd expDoubles(vd x) {
+  const vd y = maxDoubles(minDoubles(x, splatDouble(700.0)), splatDouble(-700.0));
+  const vd shifted = y * splatDouble(1.4426950408889634) + splatDouble(6755399441055744.0);
+  const vd n = shifted - splatDouble(6755399441055744.0);
+  const vd r = (y - n * splatDouble(0.693147180369123816490)) - n * splatDouble(1.90821492927058770002e-10);
+  vd p = splatDouble(1.0 / 6227020800.0);
+  constexpr double INVERSE_FACTORIALS[] = {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0, 1.0};
+  for (double c : INVERSE_FACTORIALS) p = p * r + splatDouble(c);
+  return (vd)((vl)p + ((vl)shifted << 52));
+}
+TT_INLINE vd tanhDoubles(vd x) {
+  const vd e = expDoubles(splatDouble(2.0) * x);
+  return (e - splatDouble(1.0)) / (e + splatDouble(1.0));
+}
+
 TT_INLINE float scalarExp(float x) { return vexp(splat(x))[0]; }
 
 }  // namespace TT_PATH

@@ -126,7 +126,7 @@ template <int R, int T> static void manyBlock(const uint8_t *w, const int8_t *x,
 }
 
 typedef void (*ManyBlock)(const uint8_t *, const int8_t *, int64_t, int64_t, __m512i *);
-template <int T> static ManyBlock manyKernel(int rows) {
+template <int T> static ManyBlock manyKernel(int64_t rows) {
   static const ManyBlock kernels[MANY_ROWS] = {manyBlock<1, T>, manyBlock<2, T>, manyBlock<3, T>, manyBlock<4, T>, manyBlock<5, T>, manyBlock<6, T>};
   return kernels[rows - 1];
 }
@@ -145,8 +145,9 @@ static void manyTask(const LinearArgs &args, int64_t tile, int tiles, int64_t ro
   for (int64_t g = 0; g < groups; g += MANY_GROUPS) {
     const int64_t end = minOf(groups, g + MANY_GROUPS);
     expand(weight, tile, tiles, g, end, expanded);
-    for (int64_t row = row0; row < row1; row += MANY_ROWS) {
-      const int rows = (int)minOf(MANY_ROWS, row1 - row);
+    for (int64_t row = row0, rows; row < row1; row += rows) {
+      /* Register blocks of like height: a low one would wait for loads. */
+      rows = ceilDiv(row1 - row, ceilDiv(row1 - row, MANY_ROWS));
       const ManyBlock kernel = tiles == 4 ? manyKernel<4>(rows) : tiles == 3 ? manyKernel<3>(rows) : tiles == 2 ? manyKernel<2>(rows) : manyKernel<1>(rows);
       kernel(expanded, args.input.q + row * stride + g * 128, stride, (end - g) * 32, sums + (row - row0) * tiles);
     }

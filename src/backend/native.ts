@@ -92,6 +92,7 @@ const SIGNATURES = {
   tt_close: 'int tt_close(uintptr_t)',
   tt_error: 'int tt_error(uintptr_t, void *, int)',
   tt_describe: 'int tt_describe(uintptr_t, void *, int)',
+  tt_ceilings: 'int tt_ceilings(uintptr_t, void *, void *)',
   tt_available: 'int tt_available(uintptr_t, void *)',
   tt_allocate: 'int tt_allocate(uintptr_t, double, void *)',
   tt_free: 'int tt_free(uintptr_t, uintptr_t)',
@@ -152,6 +153,13 @@ export class NativeBackend implements Backend {
     const text = Buffer.alloc(4096);
     this.check(this.library.tt_describe(this.context, text, text.length), 'describe');
     return JSON.parse(text.toString('utf8', 0, text.indexOf(0))) as NativeDescription;
+  }
+
+  /** What the device can do at most: bytes read and int8 operations a second. */
+  ceilings(): { readBytes: number; int8Operations: number } {
+    const operations = new Float64Array(1);
+    this.check(this.library.tt_ceilings(this.context, this.doubleOut, operations), 'ceilings');
+    return { readBytes: this.doubleOut[0], int8Operations: operations[0] };
   }
 
   availableBytes(): number {

@@ -6,10 +6,13 @@ import { freemem } from 'node:os';
 import {
   BackendError,
   GROUP,
+  ATTEND_CHUNK,
   MAX_TOP_LOGPROBS,
+  QUERY_LEVELS,
   SAMPLE_ENTRY,
   SAMPLE_PARAMS,
   SAMPLE_RESULT,
+  WEIGHT_LEVELS,
   groupsOf,
 } from './backend.ts';
 import type {
@@ -140,7 +143,7 @@ export class ReferenceBackend implements Backend {
       if (row < 0) continue;
       const token = tokens[row * step.tokensPerRow + i32(step.position)[t]];
       if (token < 0 || token >= table.outFeatures) throw new BackendError(`embed: token ${token} at step index ${t}; the table has ${table.outFeatures} rows`);
-      for (let c = 0; c < C; c++) x[t * C + c] = Math.fround(weightAt(table, token, c)) * scale;
+      for (let c = 0; c < C; c++) x[t * C + c] = round(weightAt(table, token, c)) * scale;
     }
   }
 
@@ -158,11 +161,11 @@ export class ReferenceBackend implements Backend {
         } else {
           const inverse = inverseRms(delta, epsilon);
           const deltaNorm = f32(args.deltaNorm);
-          for (let c = 0; c < C; c++) x[c] += delta[c] * inverse * deltaNorm[c];
+          for (let c = 0; c < C; c++) x[c] += round(round(delta[c] * inverse) * deltaNorm[c]);
         }
       }
       const inverse = inverseRms(x, epsilon);
-      for (let c = 0; c < C; c++) y[c] = x[c] * inverse * weight[c];
+      for (let c = 0; c < C; c++) y[c] = round(x[c] * inverse) * weight[c];
       storeActivation(args.out, i, y);
     }
   }
@@ -203,7 +206,8 @@ export class ReferenceBackend implements Backend {
           }
           total += s1[n * groups + g] * products + m[n * groups + g] * sum;
         }
-        y[t * N + n] = total * scale[t] * s0[n] + (bias === null ? 0 : bias[n]);
+        const sum = round(round(round(total) * scale[t]) * s0[n]);
+        y[t * N + n] = bias === null ? sum : sum + bias[n];
       }
     }
   }
@@ -224,7 +228,7 @@ export class ReferenceBackend implements Backend {
         const norm = h < H ? args.qNorm : args.kNorm;
         if (norm !== null) {
           const inverse = inverseRms(head, epsilon);
-          for (let d = 0; d < D; d++) head[d] *= inverse * f32(norm)[d];
+          for (let d = 0; d < D; d++) head[d] = round(head[d] * inverse) * f32(norm)[d];
         }
         rotate(head, angles);
         if (h >= H) store(layer.keys, layer.keyScales, layer.keyMinima, slot * G + h - H, head);
@@ -237,41 +241,15 @@ export class ReferenceBackend implements Backend {
   }
 
   attend(args: AttendArgs): void {
-    const { step, cache, numHeads: H, scale, window, softcap } = args;
-    const G = cache.numKVHeads;
+    const { step, cache, numHeads: H } = args;
     const D = cache.headSize;
-    const layer = (cache.data as CacheLayer[])[args.layer];
-    const qkv = f32(args.qkv);
-    const width = (H + 2 * G) * D;
+    const width = (H + 2 * cache.numKVHeads) * D;
     const out = new Float32Array(H * D);
-    const cached = new Float32Array(D);
     for (let t = 0; t < step.size; t++) {
       if (i32(step.row)[t] < 0) continue;
-      const position = i32(step.position)[t];
-      const first = window > 0 ? Math.max(0, position + 1 - window) : 0;
-      const scores = new Float64Array(position + 1 - first);
-      out.fill(0);
       for (let h = 0; h < H; h++) {
-        const q = qkv.subarray(t * width + h * D, t * width + (h + 1) * D);
-        const g = Math.floor(h / (H / G));
-        let most = -Infinity;
-        for (let p = first; p <= position; p++) {
-          load(layer.keys, layer.keyScales, layer.keyMinima, slotOf(step, cache, t, p) * G + g, cached);
-          let score = 0;
-          for (let d = 0; d < D; d++) score += q[d] * cached[d];
-          score *= scale;
-          if (softcap > 0) score = softcap * Math.tanh(score / softcap);
-          scores[p - first] = score;
-          most = Math.max(most, score);
-        }
-        let total = 0;
-        for (let i = 0; i < scores.length; i++) total += scores[i] = Math.exp(scores[i] - most);
-        const sum = new Float64Array(D);
-        for (let p = first; p <= position; p++) {
-          load(layer.values, layer.valueScales, layer.valueMinima, slotOf(step, cache, t, p) * G + g, cached);
-          for (let d = 0; d < D; d++) sum[d] += scores[p - first] * cached[d];
-        }
-        for (let d = 0; d < D; d++) out[h * D + d] = sum[d] / total;
+        const q = f32(args.qkv).subarray(t * width + h * D, t * width + (h + 1) * D);
+        attendHead(args, t, Math.floor(h / (H / cache.numKVHeads)), q, out.subarray(h * D, (h + 1) * D));
       }
       storeActivation(args.out, t, out);
     }
@@ -283,7 +261,7 @@ export class ReferenceBackend implements Backend {
     const gate = activation === 'silu' ? silu : geluTanh;
     const y = new Float32Array(F);
     for (let t = 0; t < size; t++) {
-      for (let i = 0; i < F; i++) y[i] = gate(x[t * 2 * F + i]) * x[t * 2 * F + F + i];
+      for (let i = 0; i < F; i++) y[i] = round(gate(x[t * 2 * F + i])) * x[t * 2 * F + F + i];
       storeActivation(out, t, y);
     }
   }
@@ -336,6 +314,8 @@ export class ReferenceBackend implements Backend {
   close(): void {}
 }
 
+/** Every product and sum of rows is rounded to float32, as kernels round it: a last bit decides now and then what a value becomes in int8. */
+const round = Math.fround;
 const f32 = (tensor: Tensor): Float32Array => tensor.data as Float32Array;
 const i32 = (tensor: Tensor): Int32Array => tensor.data as Int32Array;
 
@@ -386,7 +366,7 @@ function weightAt(weight: PackedLinear, n: number, k: number): number {
 function inverseRms(x: Float32Array, epsilon: number): number {
   let sum = 0;
   for (let i = 0; i < x.length; i++) sum += x[i] * x[i];
-  return 1 / Math.sqrt(sum / x.length + epsilon);
+  return round(1 / Math.sqrt(sum / x.length + round(epsilon)));
 }
 
 /** Writes row t: as it is, or as int8 with its scale and group sums. */
@@ -400,11 +380,11 @@ function storeActivation(out: Activation, t: number, y: Float32Array): void {
   const sums = row(i32(out.sums), t, groups);
   let most = 0;
   for (let i = 0; i < y.length; i++) most = Math.max(most, Math.abs(y[i]));
-  const inverse = most === 0 ? 0 : Math.fround(127 / most);
+  const inverse = most === 0 ? 0 : round(127 / most);
   q.fill(0);
   sums.fill(0);
   for (let i = 0; i < y.length; i++) {
-    q[i] = roundEven(Math.fround(y[i] * inverse));
+    q[i] = roundEven(round(y[i] * inverse));
     sums[Math.floor(i / GROUP)] += q[i];
   }
   f32(out.scale)[t] = most / 127;
@@ -424,14 +404,84 @@ function rotate(head: Float32Array, angles: Float32Array): void {
   for (let i = 0; i < half; i++) {
     const a = head[i];
     const b = head[i + half];
-    head[i] = a * angles[i] - b * angles[half + i];
-    head[i + half] = b * angles[i] + a * angles[half + i];
+    head[i] = round(a * angles[i]) - round(b * angles[half + i]);
+    head[i + half] = round(b * angles[i]) + round(a * angles[half + i]);
   }
 }
 
 function slotOf(step: StepInputs, cache: KVCache, t: number, position: number): number {
   const block = i32(step.blockTables)[i32(step.row)[t] * step.blocksPerRow + Math.floor(position / cache.blockSize)];
   return block * cache.blockSize + (position % cache.blockSize);
+}
+
+/** One query head over the positions it sees, chunk after chunk: see AttendArgs. */
+function attendHead(args: AttendArgs, t: number, g: number, q: Float32Array, out: Float32Array): void {
+  const { step, cache, window } = args;
+  const D = cache.headSize;
+  const position = i32(step.position)[t];
+  const first = window > 0 ? Math.max(0, position + 1 - window) : 0;
+  const sum = new Float64Array(D);
+  let total = 0;
+  let maximum = -Infinity;
+  for (let begin = Math.floor(first / ATTEND_CHUNK) * ATTEND_CHUNK; begin <= position; begin += ATTEND_CHUNK) {
+    const heads: number[] = [];
+    for (let p = Math.max(begin, first); p <= Math.min(position, begin + ATTEND_CHUNK - 1); p++) heads.push(slotOf(step, cache, t, p) * cache.numKVHeads + g);
+    const scores = attendScores(args, q, heads);
+    const chunkMaximum = Math.max(...scores);
+    const probabilities = scores.map((score) => round(Math.exp(round(score - chunkMaximum))));
+    const most = Math.max(maximum, chunkMaximum);
+    const old = Math.exp(maximum - most);
+    const own = Math.exp(chunkMaximum - most);
+    const values = attendValues(args, probabilities, heads);
+    for (let d = 0; d < D; d++) sum[d] = sum[d] * old + values[d] * own;
+    total = total * old + probabilities.reduce((a, b) => a + b, 0) * own;
+    maximum = most;
+  }
+  for (let d = 0; d < D; d++) out[d] = sum[d] / total;
+}
+
+/** Scores of a query against cached keys. */
+function attendScores({ layer, cache, scale, softcap }: AttendArgs, q: Float32Array, heads: readonly number[]): number[] {
+  const D = cache.headSize;
+  const { keys, keyScales, keyMinima } = (cache.data as CacheLayer[])[layer];
+  const capped = (score: number): number => (softcap === 0 ? score : round(softcap * Math.tanh(score / softcap)));
+  if (cache.precision === 'full') return heads.map((head) => capped(round(round(scale) * dot(q, keys, head * D))));
+  const most = q.reduce((largest, x) => Math.max(largest, Math.abs(x)), 0);
+  const inverse = most === 0 ? 0 : round(QUERY_LEVELS / most);
+  const integers = q.map((x) => roundEven(round(x * inverse)));
+  const querySum = integers.reduce((a, b) => a + b, 0);
+  const queryScale = round(round(most / QUERY_LEVELS) * round(scale));
+  return heads.map((head) => {
+    const score = round(round(HALF_TO_FLOAT[keyScales[head]] * dot(integers, keys, head * D)) + round(HALF_TO_FLOAT[keyMinima[head]] * querySum));
+    return capped(round(score * queryScale));
+  });
+}
+
+/** Sum of cached values weighted by probabilities. */
+function attendValues({ layer, cache }: AttendArgs, probabilities: readonly number[], heads: readonly number[]): Float64Array {
+  const D = cache.headSize;
+  const { values, valueScales, valueMinima } = (cache.data as CacheLayer[])[layer];
+  const sum = new Float64Array(D);
+  if (cache.precision === 'full') {
+    heads.forEach((head, i) => addScaled(sum, probabilities[i], values, head * D));
+    return sum;
+  }
+  const weights = heads.map((head, i) => round(probabilities[i] * HALF_TO_FLOAT[valueScales[head]]));
+  const most = Math.max(...weights);
+  const inverse = most === 0 ? 0 : round(WEIGHT_LEVELS / most);
+  heads.forEach((head, i) => addScaled(sum, roundEven(round(weights[i] * inverse)), values, head * D));
+  const minimum = heads.reduce((total, head, i) => total + probabilities[i] * HALF_TO_FLOAT[valueMinima[head]], 0);
+  return sum.map((x) => x * (most / WEIGHT_LEVELS) + minimum);
+}
+
+function dot(x: Float32Array, y: Float32Array | Uint8Array, at: number): number {
+  let sum = 0;
+  for (let d = 0; d < x.length; d++) sum += x[d] * y[at + d];
+  return sum;
+}
+
+function addScaled(sum: Float64Array, factor: number, x: Float32Array | Uint8Array, at: number): void {
+  for (let d = 0; d < sum.length; d++) sum[d] += factor * x[at + d];
 }
 
 /** KV4 (QServe, arXiv 2405.04532 section 4.2, asymmetric per token and head; minimum in place of a zero point). */
@@ -447,24 +497,13 @@ function store(codes: Uint8Array | Float32Array, scales: Uint16Array, minima: Ui
     least = Math.min(least, x[d]);
     most = Math.max(most, x[d]);
   }
-  scales[index] = floatToHalf(Math.fround(Math.fround(most - least) / 15));
+  scales[index] = floatToHalf(round(round(most - least) / 15));
   minima[index] = floatToHalf(least);
   const scale = HALF_TO_FLOAT[scales[index]];
   const minimum = HALF_TO_FLOAT[minima[index]];
   for (let d = 0; d < D; d++) {
-    codes[index * D + d] = scale === 0 ? 0 : Math.min(15, Math.max(0, roundEven(Math.fround(Math.fround(x[d] - minimum) / scale))));
+    codes[index * D + d] = scale === 0 ? 0 : Math.min(15, Math.max(0, roundEven(round(round(x[d] - minimum) / scale))));
   }
-}
-
-function load(codes: Uint8Array | Float32Array, scales: Uint16Array, minima: Uint16Array, index: number, x: Float32Array): void {
-  const D = x.length;
-  if (codes instanceof Float32Array) {
-    x.set(codes.subarray(index * D, (index + 1) * D));
-    return;
-  }
-  const scale = HALF_TO_FLOAT[scales[index]];
-  const minimum = HALF_TO_FLOAT[minima[index]];
-  for (let d = 0; d < D; d++) x[d] = codes[index * D + d] * scale + minimum;
 }
 
 const silu = (x: number): number => x / (1 + Math.exp(-x));
