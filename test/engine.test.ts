@@ -1,9 +1,10 @@
-/** The engine over real checkpoints on the reference backend: what transformers generated, and the three invariances bit by bit. */
+/** The engine over real checkpoints: what transformers generated, and the three invariances bit by bit. */
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findLibrary } from '../src/backend/native.ts';
 import { ENGINE_DEFAULTS, type EngineOptions, type GenerateRequest } from '../src/engine/client.ts';
 import { engineOver, type EngineOutput } from '../src/engine/engine.ts';
 import { GREEDY, type SamplingParams } from '../src/engine/sampling.ts';
@@ -14,6 +15,7 @@ import { quantize } from '../src/quantize/quantize.ts';
 import { joinOutputs, type Generated } from './support/fake-device.ts';
 
 const FIXTURES = 'test/fixtures/hf';
+const isMissing = (backend: string): boolean => backend === 'cpu' && findLibrary('cpu') === null;
 
 interface Run extends Partial<EngineOptions> {
   /** Requests are added in waves: a wave starts when the one before has ended. */
@@ -21,7 +23,7 @@ interface Run extends Partial<EngineOptions> {
 }
 
 async function generate(directory: string, { waves, ...options }: Run): Promise<{ results: Generated[]; cached: number; preemptions: number }> {
-  const settings = { ...ENGINE_DEFAULTS, maxBatchSize: 8, tokenBudget: 64, backend: 'reference' as const, cacheTokens: 1024, blockSize: 8, ...options };
+  const settings = { ...ENGINE_DEFAULTS, maxBatchSize: 8, tokenBudget: 64, cacheTokens: 1024, blockSize: 8, ...options };
   const model = await loadModel(directory, { ...settings, maxStepTokens: settings.tokenBudget, maxStepEntries: settings.maxBatchSize });
   try {
     const said: EngineOutput[][] = [];
@@ -40,12 +42,13 @@ async function generate(directory: string, { waves, ...options }: Run): Promise<
 }
 
 describe.each(readdirSync(FIXTURES))('%s', (name) => {
-  test('generates the greedy text of transformers', async () => {
+  test.for(['reference', 'cpu'] as const)('generates the greedy text of transformers: %s', async (backend, { skip }) => {
+    skip(isMissing(backend), 'the kernels are not built');
     const { inputIds, promptLength, greedyIds } = readReferenceLogits(`${FIXTURES}/${name}/reference.safetensors`);
     const sampling = { ...GREEDY, ignoreEos: true, maxTokens: greedyIds.length };
     const waves = [[{ prompt: inputIds.subarray(0, promptLength), sampling }]];
     const generateWith = async (ropePrecision: RopePrecision): Promise<number[]> => {
-      const { results } = await generate(`${FIXTURES}/${name}`, { waves, ropePrecision, tokenBudget: 16 });
+      const { results } = await generate(`${FIXTURES}/${name}`, { backend, waves, ropePrecision, tokenBudget: 16 });
       return results[0].outputs.map(({ token }) => token);
     };
     const wanted = Array.from(greedyIds);
@@ -55,7 +58,15 @@ describe.each(readdirSync(FIXTURES))('%s', (name) => {
   });
 });
 
-describe.each(['full', 'w4a8kv4'])('invariances, %s', (precision) => {
+const CASES = [
+  { backend: 'reference', precision: 'full' },
+  { backend: 'reference', precision: 'w4a8kv4' },
+  { backend: 'cpu', precision: 'full' },
+  { backend: 'cpu', precision: 'w4a8kv4' },
+] as const;
+
+describe.each(CASES.filter(({ backend }) => !isMissing(backend)))('invariances, $backend $precision', ({ backend, precision }) => {
+  const run = (options: Run): ReturnType<typeof generate> => generate(directory, { backend, ...options });
   let directory = `${FIXTURES}/llama3`;
   let temporary: string | null = null;
   let alone: Generated[] = [];
@@ -74,7 +85,7 @@ describe.each(['full', 'w4a8kv4'])('invariances, %s', (precision) => {
       await quantize(directory, join(temporary, 'quantized'));
       directory = join(temporary, 'quantized');
     }
-    alone = (await generate(directory, { waves: requests.map((request) => [request]), prefixCaching: false })).results;
+    alone = (await run({ waves: requests.map((request) => [request]), prefixCaching: false })).results;
   });
   afterAll(() => {
     if (temporary !== null) rmSync(temporary, { recursive: true });
@@ -86,19 +97,19 @@ describe.each(['full', 'w4a8kv4'])('invariances, %s', (precision) => {
   });
 
   test.each([1, 7])('chunk: a budget of %d tokens', async (tokenBudget) => {
-    const { results } = await generate(directory, { waves: requests.map((request) => [request]), prefixCaching: false, tokenBudget });
+    const { results } = await run({ waves: requests.map((request) => [request]), prefixCaching: false, tokenBudget });
     expect(results).toEqual(alone);
   });
 
   test('prefix: hit or miss', async () => {
-    const { results, cached } = await generate(directory, { waves: [...requests.map((request) => [request]), requests] });
+    const { results, cached } = await run({ waves: [...requests.map((request) => [request]), requests] });
     expect(cached).toBeGreaterThan(4 * 16 + 5 * 16);
     expect(results).toEqual([...alone, ...alone]);
   });
 
   test('batch: alone or among others, and preempted', async () => {
-    expect((await generate(directory, { waves: [requests], tokenBudget: 200 })).results).toEqual(alone);
-    const cramped = await generate(directory, { waves: [requests], cacheTokens: 80 });
+    expect((await run({ waves: [requests], tokenBudget: 200 })).results).toEqual(alone);
+    const cramped = await run({ waves: [requests], cacheTokens: 80 });
     expect(cramped.preemptions).toBeGreaterThan(0);
     expect(cramped.results).toEqual(alone);
   });
