@@ -1,5 +1,5 @@
 import { basename, resolve } from 'node:path';
-import { openModel, type OpenOptions } from './chat/load.ts';
+import { openModel, type OpenOptions, readTextFiles } from './chat/load.ts';
 import type { LocalModel } from './chat/local.ts';
 import { ensureQuantized } from './quantize/cache.ts';
 import type { QuantizeProgress } from './quantize/quantize.ts';
@@ -16,9 +16,10 @@ export interface LoadOptions extends OpenOptions {
 export async function load(directoryOrOptions: string | LoadOptions): Promise<LocalModel> {
   const options = typeof directoryOrOptions === 'string' ? { directory: directoryOrOptions } : directoryOrOptions;
   const { directory, onQuantize, signal, ...rest } = options;
-  const served = rest.precision === 'full' ? directory : await ensureQuantized(directory, { onProgress: onQuantize, signal });
+  const text = readTextFiles(directory);
+  const weights = rest.precision === 'full' ? directory : await ensureQuantized(directory, { onProgress: onQuantize, signal });
   signal?.throwIfAborted();
-  const model = await openModel(served, { id: basename(resolve(directory)), ...rest });
+  const model = await openModel(weights, text, { id: basename(resolve(directory)), ...rest });
   if (signal?.aborted !== true) return model;
   await model.close();
   throw signal.reason;

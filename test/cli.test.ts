@@ -55,7 +55,7 @@ describe('exit codes', () => {
     expect((await finish(tetrad('serve', '--port', 'x'))).code).toBe(2);
     const failed = await finish(tetrad('run', 'x', '--model', '/nowhere'));
     expect(failed).toMatchObject({ code: 1, out: '' });
-    expect(failed.err).toMatch(/^tetrad: \/nowhere\/config\.json.*\n$/u);
+    expect(failed.err).toMatch(/^tetrad: \/nowhere is not a checkpoint.*\n$/u);
   });
 });
 

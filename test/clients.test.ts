@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ChatEvent } from '../src/chat/chat-model.ts';
 import { LocalModel } from '../src/chat/local.ts';
 import { RemoteError, RemoteModel } from '../src/chat/remote.ts';
+import { chatTemplate } from '../src/chat/template.ts';
 import { createApp } from '../src/server/app.ts';
 import { listen, type Listening } from '../src/server/listen.ts';
 import { byteTokenizer } from './support/byte-tokenizer.ts';
@@ -27,7 +28,7 @@ let client: OpenAI;
 beforeEach(async () => {
   const tokenizer = byteTokenizer({ special: ['<|im_start|>', '<|im_end|>'], chatTemplate: QWEN_TEMPLATE });
   engine = fakeEngine({ tokenizer, answer, maxModelLength: 1_000_000 });
-  const model = new LocalModel({ id: 'tiny', engine, tokenizer });
+  const model = new LocalModel({ id: 'tiny', engine, tokenizer, template: chatTemplate(tokenizer) });
   server = await listen(createApp({ models: [model], apiKey: 'secret', limits: { concurrency: 4 } }), { port: 0, host: '127.0.0.1', drainMs: 1000 });
   client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'secret', maxRetries: 0 });
 });

@@ -12,7 +12,7 @@ let server: Listening;
 let client: OpenAI;
 
 beforeAll(async () => {
-  model = await load({ directory: checkpoint.directory, id: 'tiny', precision: 'full', backend: 'reference', cacheTokens: 2048, maxBatchSize: 4 });
+  model = await load({ directory: checkpoint.directory, id: 'tiny', precision: 'full', cacheTokens: 2048, maxBatchSize: 4 });
   server = await listen(createApp({ models: [model], limits: { concurrency: 8 } }), { port: 0, host: '127.0.0.1', drainMs: 1000 });
   client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 });
 });

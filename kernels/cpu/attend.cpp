@@ -1,34 +1,40 @@
-/* Attention through the paged cache, with a streaming softmax in float32.
+/* Attention through the paged cache, in chunks of 64 positions (see AttendArgs in src/backend/backend.ts for the arithmetic).
  *
  * A work item is a run of consecutive tokens of one request, one KV head, and one segment of 512 positions. All query heads of
- * the run that share the KV head are rows of it, so keys and values are unpacked once for up to 8 rows. Within a segment, chunks
- * of four tiles (64 tokens) pass: scores, new maximum, rescaled sums, values. Segments are merged in order; where they begin
- * depends on positions alone and a row's arithmetic never on its neighbours, so neither runs nor threads change a result:
- * a masked place adds exactly zero. Layout of the cache: rope.cpp. */
+ * the run that share the KV head are rows of it, so keys and values are unpacked once for up to 8 rows. With KV4, queries
+ * are integers of 12 bits and probabilities of 13, so every product-sum of a chunk is exact in float32, whatever its order. What
+ * chunks give is added in double. So neither runs nor segments nor threads change a result. Layout of the cache: rope.cpp. */
 #include "rows.h"
 
 namespace tetrad {
 namespace TT_PATH {
 
 constexpr int64_t SEGMENT = 512;
-constexpr int CHUNK_TILES = 4;
-constexpr int ROWS = 8;  /* rows in registers at once */
+constexpr int64_t CHUNK = 64;
+constexpr int MAX_CHUNK_TILES = 65;  /* blocks may be as small as one token */
+constexpr int ROWS = 8;              /* rows in registers at once */
+constexpr float QUERY_LEVELS = 2047, WEIGHT_LEVELS = 8191;
 constexpr int64_t RUN_ROWS = 16;
 
 struct Run { int64_t first, size, last; };  /* first token, tokens, position of the last one */
 
-/* A row of a run: one head of one token. */
+/* A row of a run: one head of one token. `total` and `minimum` belong to `maximum`, as the sums do. */
 struct RowState {
-  float maximum, minimumSum, querySum;
-  float total[16];
+  float queryScale;  /* of the integers in q; 1 in full precision */
+  float querySum;
+  float maximum;
+  double total;      /* of the probabilities */
+  double minimum;    /* of probabilities times value minima */
 };
 
 struct Work {
   const AttendArgs &args;
   int64_t D, paddedD, heads;  /* heads: query heads that share a KV head */
-  float *q;                   /* [rows, paddedD], scaled */
-  float *sum;                 /* [rows, paddedD] */
-  float *weights;             /* [rows, 64] scores, then probabilities times value scales */
+  int64_t places;             /* of a chunk: 16 a tile */
+  float *q;                   /* [rows, paddedD], integers or scaled */
+  float *chunkSum;            /* [rows, paddedD] */
+  double *sum;                /* [rows, paddedD] */
+  float *weights;             /* [rows, places] scores, then probabilities */
   RowState *rows;
 };
 
@@ -47,7 +53,7 @@ TT_INLINE vf nibble(nibbles v, int shift) { return __builtin_convertvector((vi)(
 #endif
 
 /* out[r][16 tokens] = q[r] . keys: even and odd halves of eight elements in two sums. */
-template <int R> static void scoresKV4(const uint8_t *keys, int64_t d8, const float *q, int64_t qStride, float *out) {
+template <int R> static void scoresKV4(const uint8_t *keys, int64_t d8, const float *q, int64_t qStride, float *out, int64_t places) {
   for (int u = 0; u < 16; u += LANES) {
     vf low[R], high[R];
     for (int r = 0; r < R; r++) low[r] = high[r] = vf{};
@@ -63,10 +69,10 @@ template <int R> static void scoresKV4(const uint8_t *keys, int64_t d8, const fl
         }
       }
     }
-    for (int r = 0; r < R; r++) store(out + r * 64 + u, low[r] + high[r]);
+    for (int r = 0; r < R; r++) store(out + r * places + u, low[r] + high[r]);
   }
 }
-template <int R> static void scoresFull(const uint8_t *tile, int64_t D, const float *q, int64_t qStride, float *out) {
+template <int R> static void scoresFull(const uint8_t *tile, int64_t D, const float *q, int64_t qStride, float *out, int64_t places) {
   const float *keys = (const float *)tile;
   for (int u = 0; u < 16; u += LANES) {
     vf low[R], high[R];
@@ -83,18 +89,17 @@ template <int R> static void scoresFull(const uint8_t *tile, int64_t D, const fl
     for (; d < D; d++) {
       for (int r = 0; r < R; r++) low[r] = fma(splat(q[r * qStride + d]), load(keys + d * 16 + u), low[r]);
     }
-    for (int r = 0; r < R; r++) store(out + r * 64 + u, low[r] + high[r]);
+    for (int r = 0; r < R; r++) store(out + r * places + u, low[r] + high[r]);
   }
 }
 
-/* sum[r][32j ..] += weights[r][token] * values. */
-template <int R> static void valuesKV4(const uint8_t *const *tiles, int count, int64_t keyBytes, int64_t d32, const float *weights, float *sum, int64_t stride) {
+/* sum[r][32j ..] = weights[r][token] * values. */
+template <int R> static void valuesKV4(const uint8_t *const *tiles, int count, int64_t keyBytes, int64_t d32, const float *weights, int64_t places, float *sum, int64_t stride) {
   for (int64_t j = 0; j < d32; j++) {
     for (int u = 0; u < 16; u += LANES) {
       vf low[R], high[R];
       for (int r = 0; r < R; r++) {
-        low[r] = load(sum + r * stride + j * 32 + u);
-        high[r] = load(sum + r * stride + j * 32 + 16 + u);
+        low[r] = high[r] = vf{};
       }
       for (int tile = 0; tile < count; tile++) {
         const uint8_t *values = tiles[tile] + keyBytes + j * 64 + u * 4;
@@ -105,7 +110,7 @@ template <int R> static void valuesKV4(const uint8_t *const *tiles, int count, i
             const vf a = nibble(w, 8 * i), b = nibble(w, 8 * i + 4);
 #pragma GCC unroll 8
             for (int r = 0; r < R; r++) {
-              const vf p = splat(weights[r * 64 + tile * 16 + quad * 4 + i]);
+              const vf p = splat(weights[r * places + tile * 16 + quad * 4 + i]);
               low[r] = fma(p, a, low[r]);
               high[r] = fma(p, b, high[r]);
             }
@@ -120,16 +125,16 @@ template <int R> static void valuesKV4(const uint8_t *const *tiles, int count, i
   }
 }
 /* `tokens` of each tile are read: places behind were never written. */
-template <int R> static void valuesFull(const uint8_t *const *tiles, const int *tokens, int count, int64_t keyBytes, int64_t width, const float *weights, float *sum, int64_t stride) {
+template <int R> static void valuesFull(const uint8_t *const *tiles, const int *tokens, int count, int64_t keyBytes, int64_t width, const float *weights, int64_t places, float *sum, int64_t stride) {
   for (int64_t d = 0; d < width; d += LANES) {
     vf acc[R];
-    for (int r = 0; r < R; r++) acc[r] = load(sum + r * stride + d);
+    for (int r = 0; r < R; r++) acc[r] = vf{};
     for (int tile = 0; tile < count; tile++) {
       const float *values = (const float *)(tiles[tile] + keyBytes) + d;
       for (int t = 0; t < tokens[tile]; t++) {
         const vf v = load(values + t * width);
 #pragma GCC unroll 8
-        for (int r = 0; r < R; r++) acc[r] = fma(splat(weights[r * 64 + tile * 16 + t]), v, acc[r]);
+        for (int r = 0; r < R; r++) acc[r] = fma(splat(weights[r * places + tile * 16 + t]), v, acc[r]);
       }
     }
     for (int r = 0; r < R; r++) store(sum + r * stride + d, acc[r]);
@@ -137,32 +142,69 @@ template <int R> static void valuesFull(const uint8_t *const *tiles, const int *
 }
 
 struct Kernels {
-  void (*scoresKV4)(const uint8_t *, int64_t, const float *, int64_t, float *);
-  void (*scoresFull)(const uint8_t *, int64_t, const float *, int64_t, float *);
-  void (*valuesKV4)(const uint8_t *const *, int, int64_t, int64_t, const float *, float *, int64_t);
-  void (*valuesFull)(const uint8_t *const *, const int *, int, int64_t, int64_t, const float *, float *, int64_t);
+  void (*scoresKV4)(const uint8_t *, int64_t, const float *, int64_t, float *, int64_t);
+  void (*scoresFull)(const uint8_t *, int64_t, const float *, int64_t, float *, int64_t);
+  void (*valuesKV4)(const uint8_t *const *, int, int64_t, int64_t, const float *, int64_t, float *, int64_t);
+  void (*valuesFull)(const uint8_t *const *, const int *, int, int64_t, int64_t, const float *, int64_t, float *, int64_t);
 };
 template <int R> constexpr Kernels kernels() { return {scoresKV4<R>, scoresFull<R>, valuesKV4<R>, valuesFull<R>}; }
 static const Kernels KERNELS[ROWS] = {kernels<1>(), kernels<2>(), kernels<3>(), kernels<4>(), kernels<5>(), kernels<6>(), kernels<7>(), kernels<8>()};
 
 struct Chunk {
-  const uint8_t *tiles[CHUNK_TILES];
-  int tokens[CHUNK_TILES];      /* places of the tile that lie in the segment */
-  int64_t start[CHUNK_TILES];   /* position of the first */
-  int64_t begin;                /* of the segment */
+  const uint8_t *tiles[MAX_CHUNK_TILES];
+  int tokens[MAX_CHUNK_TILES];      /* places of the tile that lie in the chunk */
+  int64_t start[MAX_CHUNK_TILES];   /* position of the first place */
+  int64_t begin;                    /* first position of the chunk */
   int count;
 };
 
 TT_INLINE vf halves(const uint16_t *p) { return loadF16(p); }
+TT_INLINE vf expFloats(vf x) {
+  float lanes[LANES];
+  store(lanes, x);
+  for (int half = 0; half < 2; half++) storeDoubles(lanes + half * DOUBLES, expDoubles(loadDoubles(lanes + half * DOUBLES)));
+  return load(lanes);
+}
+TT_INLINE vf capFloats(vf x, float cap) {
+  float lanes[LANES];
+  store(lanes, x);
+  const vd c = splatDouble(cap);
+  for (int half = 0; half < 2; half++) storeDoubles(lanes + half * DOUBLES, c * tanhDoubles(loadDoubles(lanes + half * DOUBLES) / c));
+  return load(lanes);
+}
+TT_INLINE double sumProducts(vf x, vf y) {
+  float a[LANES], b[LANES];
+  store(a, x);
+  store(b, y);
+  const vd pair = loadDoubles(a) * loadDoubles(b) + loadDoubles(a + DOUBLES) * loadDoubles(b + DOUBLES);
+  double sum = 0;
+  for (int i = 0; i < DOUBLES; i++) sum += pair[i];
+  return sum;
+}
+TT_INLINE double sumDoubles(vf x) {
+  float lanes[LANES];
+  store(lanes, x);
+  const vd pair = loadDoubles(lanes) + loadDoubles(lanes + DOUBLES);
+  double sum = 0;
+  for (int i = 0; i < DOUBLES; i++) sum += pair[i];
+  return sum;
+}
 
-/* Scores to probabilities for one row at `position`; sums and maximum move on. */
-static void softmaxRow(const Work &work, const Chunk &chunk, int64_t r, int64_t position) {
+/* What a chunk adds to a row, relative to its own maximum. */
+struct ChunkPart {
+  float maximum;   /* -infinity where the row sees nothing of the chunk */
+  double total, minimum;
+  double unit;     /* of the chunk's sums */
+};
+
+/* Scores to probabilities for one row at `position`. */
+static ChunkPart softmaxRow(const Work &work, const Chunk &chunk, int64_t r, int64_t position) {
   const AttendArgs &args = work.args;
   const bool kv4 = args.cache->precision == TT_KV4;
   const int64_t lowest = maxOf(chunk.begin, args.window > 0 ? position + 1 - args.window : 0);
-  float *scores = work.weights + r * 64;
-  RowState &row = work.rows[r];
-  const vf cap = splat(args.softcap), inverseCap = splat(args.softcap == 0.0f ? 0.0f : 1.0f / args.softcap);
+  float *scores = work.weights + r * work.places;
+  const RowState &row = work.rows[r];
+  const vf sum = splat(row.querySum), scale = splat(row.queryScale);
   vf most = splat(-INFINITY);
   for (int tile = 0; tile < chunk.count; tile++) {
     const uint16_t *fp16 = (const uint16_t *)(chunk.tiles[tile] + args.cache->keyBytes + args.cache->valueBytes);
@@ -170,111 +212,144 @@ static void softmaxRow(const Work &work, const Chunk &chunk, int64_t r, int64_t 
     const vi end = splatInt((int32_t)maxOf(0, minOf(chunk.tokens[tile], position + 1 - chunk.start[tile])));
     for (int u = 0; u < 16; u += LANES) {
       vf s = load(scores + tile * 16 + u);
-      if (kv4) s = fma(halves(fp16 + u), s, halves(fp16 + 16 + u) * splat(row.querySum));
-      if (args.softcap != 0.0f) s = cap * vtanh(s * inverseCap);
+      if (kv4) s = (halves(fp16 + u) * s + halves(fp16 + 16 + u) * sum) * scale;
+      if (args.softcap != 0.0f) s = capFloats(s, args.softcap);
       const vi place = iota() + u;
       s = ((place >= first) & (place < end)) ? s : splat(-INFINITY);
       most = vmax(most, s);
       store(scores + tile * 16 + u, s);
     }
   }
-  const float maximum = maxLanes(vmax(most, splat(row.maximum)));
-  if (maximum == -INFINITY) {
+  ChunkPart part = {maxLanes(most), 0, 0, 1};
+  if (part.maximum == -INFINITY) {
     memset(scores, 0, (size_t)chunk.count * 64);
-    return;
+    return part;
   }
-  if (maximum != row.maximum) {
-    const float correction = scalarExp(row.maximum - maximum);
-    const vf factor = splat(correction);
-    float *sum = work.sum + r * work.paddedD;
-    for (int64_t d = 0; d < work.paddedD; d += LANES) store(sum + d, load(sum + d) * factor);
-    for (int u = 0; u < 16; u += LANES) store(row.total + u, load(row.total + u) * factor);
-    row.minimumSum *= correction;
-    row.maximum = maximum;
-  }
-  vf minima = {};
+  vf largest = {};
   for (int tile = 0; tile < chunk.count; tile++) {
     const uint16_t *fp16 = (const uint16_t *)(chunk.tiles[tile] + args.cache->keyBytes + args.cache->valueBytes);
     for (int u = 0; u < 16; u += LANES) {
       const vf s = load(scores + tile * 16 + u);
-      vf p = vexp(s - splat(maximum));
-      store(row.total + u, load(row.total + u) + p);
+      const vi seen = s > splat(-INFINITY);
+      vf p = (vf)((vi)expFloats(s - splat(part.maximum)) & seen);
+      part.total += sumDoubles(p);
       if (kv4) {
-        const vi seen = p > vf{};
-        minima = minima + (vf)((vi)(p * halves(fp16 + 48 + u)) & seen);
-        p = (vf)((vi)(p * halves(fp16 + 32 + u)) & seen);
+        part.minimum += sumProducts(p, (vf)((vi)halves(fp16 + 48 + u) & seen));
+        p = p * (vf)((vi)halves(fp16 + 32 + u) & seen);
+        largest = vmax(largest, p);
       }
       store(scores + tile * 16 + u, p);
     }
   }
-  if (kv4) row.minimumSum += sumLanes(minima);
+  if (!kv4) return part;
+  const float weight = maxLanes(largest);
+  part.unit = (double)weight / (double)WEIGHT_LEVELS;
+  const vf inverse = splat(weight == 0.0f ? 0.0f : WEIGHT_LEVELS / weight);
+  for (int i = 0; i < chunk.count * 16; i += LANES) store(scores + i, __builtin_convertvector(roundToInt(load(scores + i) * inverse), vf));
+  return part;
+}
+
+/* total, minimum and sums of the row move to the larger of both maxima, and the part is added. */
+static void addPart(RowState &row, double *sum, const ChunkPart &part, const float *chunkSum, int64_t width) {
+  if (part.maximum == -INFINITY) return;
+  const double old = row.maximum < part.maximum ? exp((double)row.maximum - (double)part.maximum) : 1.0;
+  const double factor = row.maximum > part.maximum ? exp((double)part.maximum - (double)row.maximum) : 1.0;
+  row.total = row.total * old + part.total * factor;
+  row.minimum = row.minimum * old + part.minimum * factor;
+  if (row.maximum < part.maximum) row.maximum = part.maximum;
+  const vd a = splatDouble(old), b = splatDouble(part.unit * factor);
+  for (int64_t d = 0; d < width; d += DOUBLES) {
+    const vd moved = loadAs<vd>(sum + d) * a + loadDoubles(chunkSum + d) * b;
+    memcpy(sum + d, &moved, sizeof moved);
+  }
 }
 
 static void attendChunk(const Work &work, const Chunk &chunk, int64_t rows, const int32_t *positions) {
   const tt_cache *cache = work.args.cache;
   const bool kv4 = cache->precision == TT_KV4;
   const int64_t stride = work.paddedD;
+  ChunkPart parts[ROWS];
   for (int64_t r = 0; r < rows; r += ROWS) {
     const int64_t R = minOf(ROWS, rows - r);
     const Kernels &kernel = KERNELS[R - 1];
-    float *weights = work.weights + r * 64;
+    float *weights = work.weights + r * work.places;
     for (int tile = 0; tile < chunk.count; tile++) {
-      if (kv4) kernel.scoresKV4(chunk.tiles[tile], ceilDiv(work.D, 8), work.q + r * stride, stride, weights + tile * 16);
-      else kernel.scoresFull(chunk.tiles[tile], work.D, work.q + r * stride, stride, weights + tile * 16);
+      if (kv4) kernel.scoresKV4(chunk.tiles[tile], ceilDiv(work.D, 8), work.q + r * stride, stride, weights + tile * 16, work.places);
+      else kernel.scoresFull(chunk.tiles[tile], work.D, work.q + r * stride, stride, weights + tile * 16, work.places);
     }
-    for (int64_t i = r; i < r + R; i++) softmaxRow(work, chunk, i, positions[i / work.heads]);
-    float *sum = work.sum + r * stride;
-    if (kv4) kernel.valuesKV4(chunk.tiles, chunk.count, cache->keyBytes, ceilDiv(work.D, 32), weights, sum, stride);
-    else kernel.valuesFull(chunk.tiles, chunk.tokens, chunk.count, cache->keyBytes, cache->valueBytes / 64, weights, sum, stride);
+    for (int64_t i = 0; i < R; i++) parts[i] = softmaxRow(work, chunk, r + i, positions[(r + i) / work.heads]);
+    float *sum = work.chunkSum + r * stride;
+    if (kv4) kernel.valuesKV4(chunk.tiles, chunk.count, cache->keyBytes, ceilDiv(work.D, 32), weights, work.places, sum, stride);
+    else kernel.valuesFull(chunk.tiles, chunk.tokens, chunk.count, cache->keyBytes, cache->valueBytes / 64, weights, work.places, sum, stride);
+    for (int64_t i = 0; i < R; i++) addPart(work.rows[r + i], work.sum + (r + i) * stride, parts[i], sum + i * stride, stride);
   }
 }
 
-/* The positions of one segment that the run sees; leaves maximum, total and sum of every row in work. */
+/* The positions of one segment that the run sees, added to the rows' states and sums. */
 static void attendSegment(const Work &work, const Run &run, int64_t g, int64_t segment) {
   const AttendArgs &args = work.args;
   const tt_cache *cache = args.cache;
   const int64_t rows = run.size * work.heads;
   const int32_t *positions = args.step.position + run.first;
-  for (int64_t r = 0; r < rows; r++) {
-    work.rows[r].maximum = -INFINITY;
-    work.rows[r].minimumSum = 0;
-    memset(work.rows[r].total, 0, sizeof work.rows[r].total);
-  }
-  memset(work.sum, 0, (size_t)(rows * work.paddedD) * 4);
   const int32_t *table = args.step.blockTables + args.step.row[run.first] * args.step.blocksPerRow;
-  const int64_t begin = segment * SEGMENT, end = minOf(run.last + 1, begin + SEGMENT);
   const int64_t lowest = args.window > 0 ? maxOf(0, positions[0] + 1 - args.window) : 0;
+  const int64_t end = minOf(run.last + 1, (segment + 1) * SEGMENT);
   Chunk chunk;
-  chunk.begin = begin;
-  chunk.count = 0;
-  bool wanted = false;
-  for (int64_t p = begin; p < end;) {
-    const int64_t block = p / cache->B, place = p % cache->B, tile = place / 16;
-    const int64_t tileStart = block * cache->B + tile * 16;
-    const int64_t tileEnd = minOf(block * cache->B + minOf(cache->B, tile * 16 + 16), end);
-    /* A segment may begin inside a tile when the block size is no divisor of it; the places before it are masked. */
-    chunk.tiles[chunk.count] = cacheTile(cache, args.layer, table[block], g, tile);
-    chunk.tokens[chunk.count] = (int)(tileEnd - tileStart);
-    chunk.start[chunk.count] = tileStart;
-    chunk.count++;
-    wanted = wanted || tileEnd > lowest;
-    p = tileEnd;
-    if (chunk.count == CHUNK_TILES || p >= end) {
-      if (wanted) attendChunk(work, chunk, rows, positions);
-      chunk.count = 0;
-      wanted = false;
+  for (chunk.begin = maxOf(segment * SEGMENT, lowest / CHUNK * CHUNK); chunk.begin < end; chunk.begin += CHUNK) {
+    const int64_t chunkEnd = minOf(end, chunk.begin + CHUNK);
+    chunk.count = 0;
+    for (int64_t p = chunk.begin; p < chunkEnd; chunk.count++) {
+      const int64_t block = p / cache->B, tile = p % cache->B / 16;
+      const int64_t tileStart = block * cache->B + tile * 16;
+      const int64_t tileEnd = minOf(block * cache->B + minOf(cache->B, tile * 16 + 16), chunkEnd);
+      /* A chunk may begin inside a tile where the block size is no multiple of 16; the places before it are masked. */
+      chunk.tiles[chunk.count] = cacheTile(cache, args.layer, table[block], g, tile);
+      chunk.tokens[chunk.count] = (int)(tileEnd - tileStart);
+      chunk.start[chunk.count] = tileStart;
+      p = tileEnd;
     }
+    attendChunk(work, chunk, rows, positions);
   }
 }
 
-/* Adds part (maximum, total, sum [D]) to a row that has those of the segments before. */
-static void mergePart(float *sum, float *maximum, float *total, const float *part, float partMaximum, float partTotal, int64_t width) {
-  if (partMaximum == -INFINITY) return;
-  const float most = *maximum > partMaximum ? *maximum : partMaximum;
-  const vf a = splat(*maximum == -INFINITY ? 0.0f : scalarExp(*maximum - most)), b = splat(scalarExp(partMaximum - most));
-  for (int64_t d = 0; d < width; d += LANES) store(sum + d, fma(load(part + d), b, load(sum + d) * a));
-  *total = *total * a[0] + partTotal * b[0];
-  *maximum = most;
+/* Adds what a later segment left in `part` to what the earlier ones left in the row. */
+static void mergeState(RowState &row, double *sum, const RowState &part, const double *partSum, int64_t width) {
+  if (part.maximum == -INFINITY) return;
+  const float most = row.maximum > part.maximum ? row.maximum : part.maximum;
+  const double a = exp((double)row.maximum - (double)most), b = exp((double)part.maximum - (double)most);
+  for (int64_t d = 0; d < width; d++) sum[d] = sum[d] * a + partSum[d] * b;
+  row.total = row.total * a + part.total * b;
+  row.minimum = row.minimum * a + part.minimum * b;
+  row.maximum = most;
+}
+
+static void clearState(RowState &row, double *sum, int64_t width) {
+  row.maximum = -INFINITY;
+  row.total = row.minimum = 0;
+  memset(sum, 0, (size_t)width * 8);
+}
+
+static void writeHead(const RowState &row, const double *sum, float *to, int64_t D) {
+  for (int64_t d = 0; d < D; d++) to[d] = (float)((sum[d] + row.minimum) / row.total);
+}
+
+/* A head of a query: 12-bit integers, or scaled floats. */
+static void loadQuery(const AttendArgs &args, const float *source, int64_t D, int64_t paddedD, float *to, RowState &row) {
+  memset(to + D, 0, (size_t)(paddedD - D) * 4);
+  row.querySum = 0;
+  if (args.cache->precision != TT_KV4) {
+    for (int64_t d = 0; d < D; d++) to[d] = source[d] * args.scale;
+    row.queryScale = 1;
+    return;
+  }
+  float most = 0;
+  for (int64_t d = 0; d < D; d++) most = fabsf(source[d]) > most ? fabsf(source[d]) : most;
+  const float inverse = most == 0.0f ? 0.0f : QUERY_LEVELS / most;
+  for (int64_t d = 0; d < D; d++) {
+    to[d] = rintf(source[d] * inverse);
+    row.querySum += to[d];
+  }
+  row.queryScale = most / QUERY_LEVELS * args.scale;
 }
 
 static int64_t findRuns(const AttendArgs &args, int64_t most, Run *runs) {
@@ -327,12 +402,13 @@ int attend(Runtime &runtime, const AttendArgs &args) {
   const int64_t outBytes = inPlace ? 0 : step.size * H * D * 4;
   /* With few runs the segments are work items too, and their parts are kept apart until all are there. */
   const bool split = segments > 1 && ceilDiv(step.size, most) * G < 4 * (int64_t)threadsOf(runtime);
-  const int64_t partFloats = paddedD + 16;
-  const int64_t partBytes = split ? step.size * H * segments * partFloats * 4 : 0;
-  uint8_t *shared = (uint8_t *)sharedScratch(runtime, runBytes + ceilDiv(outBytes, 64) * 64 + partBytes);
-  const int64_t headBytes = maxRows * ((3 * paddedD + 64 + 32) * 4 + (int64_t)sizeof(RowState));
+  const int64_t partBytes = (int64_t)sizeof(RowState) + paddedD * 8;
+  const int64_t allPartBytes = split ? step.size * H * segments * partBytes : 0;
+  uint8_t *shared = (uint8_t *)sharedScratch(runtime, runBytes + ceilDiv(outBytes, 64) * 64 + allPartBytes);
+  const int64_t places = 16 * minOf(MAX_CHUNK_TILES, cache->B % 16 == 0 ? CHUNK / 16 : (CHUNK / cache->B + 2) * ceilDiv(cache->B, 16));
+  const int64_t rowBytes = paddedD * (8 + 4 + 4) + places * 4 + (int64_t)sizeof(RowState);
   int64_t stride;
-  uint8_t *scratch = workerScratch(runtime, maxOf(headBytes, paddedWidth(H * D) * 4) + 256, &stride);
+  uint8_t *scratch = workerScratch(runtime, maxOf(maxRows * rowBytes, paddedWidth(H * D) * 4) + 256, &stride);
   if (!shared || !scratch) return fail(runtime, TT_OUT_OF_MEMORY, "no memory for %d tokens over %d segments", (int)step.size, (int)segments);
 
   Run *runs = (Run *)shared;
@@ -340,7 +416,8 @@ int attend(Runtime &runtime, const AttendArgs &args) {
   const int checked = checkBlocks(runtime, args, runs, count);
   if (checked) return checked;
   float *values = inPlace ? args.out.f : (float *)(shared + runBytes);
-  float *parts = (float *)(shared + runBytes + ceilDiv(outBytes, 64) * 64);
+  uint8_t *parts = shared + runBytes + ceilDiv(outBytes, 64) * 64;
+  const auto partOf = [=](int64_t token, int64_t head, int64_t segment) { return parts + ((token * H + head) * segments + segment) * partBytes; };
   const int64_t qkvWidth = (H + 2 * G) * D;
 
   const int64_t perItem = split ? segments : 1;
@@ -348,68 +425,43 @@ int attend(Runtime &runtime, const AttendArgs &args) {
     const int64_t item = task / perItem, only = task % perItem;
     const Run &run = runs[item / G];
     const int64_t g = item % G, rows = run.size * heads;
-    float *base = (float *)(scratch + worker * stride);
-    float *q = base, *sum = q + maxRows * paddedD, *merged = sum + maxRows * paddedD, *weights = merged + maxRows * paddedD;
-    float *mergedMaximum = weights + maxRows * 64, *mergedTotal = mergedMaximum + maxRows;
-    RowState *states = (RowState *)(mergedTotal + maxRows);
-    const Work work = {args, D, paddedD, heads, q, sum, weights, states};
+    double *sum = (double *)(scratch + worker * stride);
+    float *q = (float *)(sum + maxRows * paddedD), *chunkSum = q + maxRows * paddedD, *weights = chunkSum + maxRows * paddedD;
+    RowState *states = (RowState *)(weights + maxRows * places);
+    const Work work = {args, D, paddedD, heads, places, q, chunkSum, sum, weights, states};
     for (int64_t r = 0; r < rows; r++) {
       const float *source = args.qkv + (run.first + r / heads) * qkvWidth + (g * heads + r % heads) * D;
-      float *to = q + r * paddedD;
-      float querySum = 0;
-      for (int64_t d = 0; d < D; d++) {
-        to[d] = source[d] * args.scale;
-        querySum += to[d];
-      }
-      for (int64_t d = D; d < paddedD; d++) to[d] = 0;
-      states[r].querySum = querySum;
-      mergedMaximum[r] = -INFINITY;
-      mergedTotal[r] = 0;
+      loadQuery(args, source, D, paddedD, q + r * paddedD, states[r]);
+      clearState(states[r], sum + r * paddedD, paddedD);
     }
-    memset(merged, 0, (size_t)(rows * paddedD) * 4);
     const int64_t lowest = args.window > 0 ? maxOf(0, step.position[run.first] + 1 - args.window) : 0;
-    const int64_t firstSegment = lowest / SEGMENT, lastSegment = run.last / SEGMENT;
-    for (int64_t segment = split ? only : firstSegment; segment <= (split ? only : lastSegment); segment++) {
-      const bool seen = segment >= firstSegment && segment <= lastSegment;
-      if (seen) attendSegment(work, run, g, segment);
-      for (int64_t r = 0; r < rows; r++) {
-        float total = 0;
-        if (seen) {
-          vf lanes = {};
-          for (int u = 0; u < 16; u += LANES) lanes = lanes + load(states[r].total + u);
-          total = sumLanes(lanes);
-          const vf minimum = splat(states[r].minimumSum);
-          for (int64_t d = 0; d < paddedD; d += LANES) store(sum + r * paddedD + d, load(sum + r * paddedD + d) + minimum);
-        }
-        if (split) {
-          float *part = parts + ((run.first + r / heads) * H + g * heads + r % heads) * segments * partFloats + segment * partFloats;
-          part[0] = seen ? states[r].maximum : -INFINITY;
-          part[1] = total;
-          if (seen) memcpy(part + 16, sum + r * paddedD, (size_t)paddedD * 4);
-        } else {
-          mergePart(merged + r * paddedD, &mergedMaximum[r], &mergedTotal[r], sum + r * paddedD, states[r].maximum, total, paddedD);
-        }
+    const int64_t firstSegment = split ? maxOf(only, lowest / SEGMENT) : lowest / SEGMENT;
+    const int64_t lastSegment = split ? minOf(only, run.last / SEGMENT) : run.last / SEGMENT;
+    for (int64_t segment = firstSegment; segment <= lastSegment; segment++) attendSegment(work, run, g, segment);
+    for (int64_t r = 0; r < rows; r++) {
+      const int64_t token = run.first + r / heads, head = g * heads + r % heads;
+      if (split) {
+        uint8_t *part = partOf(token, head, only);
+        memcpy(part, &states[r], sizeof(RowState));
+        memcpy(part + sizeof(RowState), sum + r * paddedD, (size_t)paddedD * 8);
+      } else {
+        writeHead(states[r], sum + r * paddedD, values + (token * H + head) * D, D);
       }
-    }
-    for (int64_t r = 0; r < rows && !split; r++) {
-      float *to = values + (run.first + r / heads) * H * D + (g * heads + r % heads) * D;
-      for (int64_t d = 0; d < D; d++) to[d] = merged[r * paddedD + d] / mergedTotal[r];
     }
   });
 
   if (split) {
     parallel(runtime, step.size, [&](int t, int worker) {
       if (step.row[t] < 0) return;
-      float *merged = (float *)(scratch + worker * stride);
+      double *sum = (double *)(scratch + worker * stride);
       for (int64_t h = 0; h < H; h++) {
-        float maximum = -INFINITY, total = 0;
-        memset(merged, 0, (size_t)paddedD * 4);
+        RowState row;
+        clearState(row, sum, paddedD);
         for (int64_t segment = 0; segment <= step.position[t] / SEGMENT; segment++) {
-          const float *part = parts + ((t * H + h) * segments + segment) * partFloats;
-          mergePart(merged, &maximum, &total, part + 16, part[0], part[1], paddedD);
+          const uint8_t *part = partOf(t, h, segment);
+          mergeState(row, sum, *(const RowState *)part, (const double *)(part + sizeof(RowState)), paddedD);
         }
-        float *to = values + (t * H + h) * D;
-        for (int64_t d = 0; d < D; d++) to[d] = merged[d] / total;
+        writeHead(row, sum, values + (t * H + h) * D, D);
       }
     });
   }

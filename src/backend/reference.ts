@@ -6,10 +6,13 @@ import { freemem } from 'node:os';
 import {
   BackendError,
   GROUP,
+  ATTEND_CHUNK,
   MAX_TOP_LOGPROBS,
+  QUERY_LEVELS,
   SAMPLE_ENTRY,
   SAMPLE_PARAMS,
   SAMPLE_RESULT,
+  WEIGHT_LEVELS,
   groupsOf,
 } from './backend.ts';
 import type {
@@ -238,41 +241,15 @@ export class ReferenceBackend implements Backend {
   }
 
   attend(args: AttendArgs): void {
-    const { step, cache, numHeads: H, scale, window, softcap } = args;
-    const G = cache.numKVHeads;
+    const { step, cache, numHeads: H } = args;
     const D = cache.headSize;
-    const layer = (cache.data as CacheLayer[])[args.layer];
-    const qkv = f32(args.qkv);
-    const width = (H + 2 * G) * D;
+    const width = (H + 2 * cache.numKVHeads) * D;
     const out = new Float32Array(H * D);
-    const cached = new Float32Array(D);
     for (let t = 0; t < step.size; t++) {
       if (i32(step.row)[t] < 0) continue;
-      const position = i32(step.position)[t];
-      const first = window > 0 ? Math.max(0, position + 1 - window) : 0;
-      const scores = new Float64Array(position + 1 - first);
-      out.fill(0);
       for (let h = 0; h < H; h++) {
-        const q = qkv.subarray(t * width + h * D, t * width + (h + 1) * D);
-        const g = Math.floor(h / (H / G));
-        let most = -Infinity;
-        for (let p = first; p <= position; p++) {
-          load(layer.keys, layer.keyScales, layer.keyMinima, slotOf(step, cache, t, p) * G + g, cached);
-          let score = 0;
-          for (let d = 0; d < D; d++) score += q[d] * cached[d];
-          score *= scale;
-          if (softcap > 0) score = softcap * Math.tanh(score / softcap);
-          scores[p - first] = score;
-          most = Math.max(most, score);
-        }
-        let total = 0;
-        for (let i = 0; i < scores.length; i++) total += scores[i] = Math.exp(scores[i] - most);
-        const sum = new Float64Array(D);
-        for (let p = first; p <= position; p++) {
-          load(layer.values, layer.valueScales, layer.valueMinima, slotOf(step, cache, t, p) * G + g, cached);
-          for (let d = 0; d < D; d++) sum[d] += scores[p - first] * cached[d];
-        }
-        for (let d = 0; d < D; d++) out[h * D + d] = sum[d] / total;
+        const q = f32(args.qkv).subarray(t * width + h * D, t * width + (h + 1) * D);
+        attendHead(args, t, Math.floor(h / (H / cache.numKVHeads)), q, out.subarray(h * D, (h + 1) * D));
       }
       storeActivation(args.out, t, out);
     }
@@ -389,7 +366,7 @@ function weightAt(weight: PackedLinear, n: number, k: number): number {
 function inverseRms(x: Float32Array, epsilon: number): number {
   let sum = 0;
   for (let i = 0; i < x.length; i++) sum += x[i] * x[i];
-  return round(1 / Math.sqrt(sum / x.length + epsilon));
+  return round(1 / Math.sqrt(sum / x.length + round(epsilon)));
 }
 
 /** Writes row t: as it is, or as int8 with its scale and group sums. */
@@ -437,6 +414,76 @@ function slotOf(step: StepInputs, cache: KVCache, t: number, position: number): 
   return block * cache.blockSize + (position % cache.blockSize);
 }
 
+/** One query head over the positions it sees, chunk after chunk: see AttendArgs. */
+function attendHead(args: AttendArgs, t: number, g: number, q: Float32Array, out: Float32Array): void {
+  const { step, cache, window } = args;
+  const D = cache.headSize;
+  const position = i32(step.position)[t];
+  const first = window > 0 ? Math.max(0, position + 1 - window) : 0;
+  const sum = new Float64Array(D);
+  let total = 0;
+  let maximum = -Infinity;
+  for (let begin = Math.floor(first / ATTEND_CHUNK) * ATTEND_CHUNK; begin <= position; begin += ATTEND_CHUNK) {
+    const heads: number[] = [];
+    for (let p = Math.max(begin, first); p <= Math.min(position, begin + ATTEND_CHUNK - 1); p++) heads.push(slotOf(step, cache, t, p) * cache.numKVHeads + g);
+    const scores = attendScores(args, q, heads);
+    const chunkMaximum = Math.max(...scores);
+    const probabilities = scores.map((score) => round(Math.exp(round(score - chunkMaximum))));
+    const most = Math.max(maximum, chunkMaximum);
+    const old = Math.exp(maximum - most);
+    const own = Math.exp(chunkMaximum - most);
+    const values = attendValues(args, probabilities, heads);
+    for (let d = 0; d < D; d++) sum[d] = sum[d] * old + values[d] * own;
+    total = total * old + probabilities.reduce((a, b) => a + b, 0) * own;
+    maximum = most;
+  }
+  for (let d = 0; d < D; d++) out[d] = sum[d] / total;
+}
+
+/** Scores of a query against cached keys. */
+function attendScores({ layer, cache, scale, softcap }: AttendArgs, q: Float32Array, heads: readonly number[]): number[] {
+  const D = cache.headSize;
+  const { keys, keyScales, keyMinima } = (cache.data as CacheLayer[])[layer];
+  const capped = (score: number): number => (softcap === 0 ? score : round(softcap * Math.tanh(score / softcap)));
+  if (cache.precision === 'full') return heads.map((head) => capped(round(round(scale) * dot(q, keys, head * D))));
+  const most = q.reduce((largest, x) => Math.max(largest, Math.abs(x)), 0);
+  const inverse = most === 0 ? 0 : round(QUERY_LEVELS / most);
+  const integers = q.map((x) => roundEven(round(x * inverse)));
+  const querySum = integers.reduce((a, b) => a + b, 0);
+  const queryScale = round(round(most / QUERY_LEVELS) * round(scale));
+  return heads.map((head) => {
+    const score = round(round(HALF_TO_FLOAT[keyScales[head]] * dot(integers, keys, head * D)) + round(HALF_TO_FLOAT[keyMinima[head]] * querySum));
+    return capped(round(score * queryScale));
+  });
+}
+
+/** Sum of cached values weighted by probabilities. */
+function attendValues({ layer, cache }: AttendArgs, probabilities: readonly number[], heads: readonly number[]): Float64Array {
+  const D = cache.headSize;
+  const { values, valueScales, valueMinima } = (cache.data as CacheLayer[])[layer];
+  const sum = new Float64Array(D);
+  if (cache.precision === 'full') {
+    heads.forEach((head, i) => addScaled(sum, probabilities[i], values, head * D));
+    return sum;
+  }
+  const weights = heads.map((head, i) => round(probabilities[i] * HALF_TO_FLOAT[valueScales[head]]));
+  const most = Math.max(...weights);
+  const inverse = most === 0 ? 0 : round(WEIGHT_LEVELS / most);
+  heads.forEach((head, i) => addScaled(sum, roundEven(round(weights[i] * inverse)), values, head * D));
+  const minimum = heads.reduce((total, head, i) => total + probabilities[i] * HALF_TO_FLOAT[valueMinima[head]], 0);
+  return sum.map((x) => x * (most / WEIGHT_LEVELS) + minimum);
+}
+
+function dot(x: Float32Array, y: Float32Array | Uint8Array, at: number): number {
+  let sum = 0;
+  for (let d = 0; d < x.length; d++) sum += x[d] * y[at + d];
+  return sum;
+}
+
+function addScaled(sum: Float64Array, factor: number, x: Float32Array | Uint8Array, at: number): void {
+  for (let d = 0; d < sum.length; d++) sum[d] += factor * x[at + d];
+}
+
 /** KV4 (QServe, arXiv 2405.04532 section 4.2, asymmetric per token and head; minimum in place of a zero point). */
 function store(codes: Uint8Array | Float32Array, scales: Uint16Array, minima: Uint16Array, index: number, x: Float32Array): void {
   const D = x.length;
@@ -457,17 +504,6 @@ function store(codes: Uint8Array | Float32Array, scales: Uint16Array, minima: Ui
   for (let d = 0; d < D; d++) {
     codes[index * D + d] = scale === 0 ? 0 : Math.min(15, Math.max(0, roundEven(round(round(x[d] - minimum) / scale))));
   }
-}
-
-function load(codes: Uint8Array | Float32Array, scales: Uint16Array, minima: Uint16Array, index: number, x: Float32Array): void {
-  const D = x.length;
-  if (codes instanceof Float32Array) {
-    x.set(codes.subarray(index * D, (index + 1) * D));
-    return;
-  }
-  const scale = HALF_TO_FLOAT[scales[index]];
-  const minimum = HALF_TO_FLOAT[minima[index]];
-  for (let d = 0; d < D; d++) x[d] = codes[index * D + d] * scale + minimum;
 }
 
 const silu = (x: number): number => x / (1 + Math.exp(-x));

@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { type EngineOptions, startEngine } from '../engine/client.ts';
-import { loadTokenizer } from '../tokenizer/tokenizer.ts';
+import { loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { ChatSampling } from './chat-model.ts';
 import { LocalModel } from './local.ts';
+import { type ChatTemplate, chatTemplate } from './template.ts';
 
 export interface OpenOptions extends Partial<EngineOptions> {
   /** The name under which the model is served; the directory's by default. */
@@ -12,19 +13,25 @@ export interface OpenOptions extends Partial<EngineOptions> {
   readonly onProgress?: (fraction: number) => void;
 }
 
-/** Loads a checkpoint as it is and starts its engine. */
-export async function openModel(directory: string, options: OpenOptions = {}): Promise<LocalModel> {
-  const { id, onProgress, ...engineOptions } = options;
-  // Faults of the small files show before the weights are read.
+/** What stands around the weights. */
+export interface TextFiles {
+  readonly tokenizer: Tokenizer;
+  readonly template: ChatTemplate | null;
+  readonly defaults: ChatSampling;
+}
+
+/** Reads the checkpoint's small files, so that their faults show before the long work begins. */
+export function readTextFiles(directory: string): TextFiles {
+  if (!existsSync(join(directory, 'config.json'))) throw new Error(`${directory} is not a checkpoint: it has no config.json`);
   const defaults = samplingDefaults(directory);
   const tokenizer = loadTokenizer(directory);
-  const engine = await startEngine(directory, engineOptions, onProgress);
-  try {
-    return new LocalModel({ id: id ?? basename(resolve(directory)), engine, tokenizer, defaults });
-  } catch (error) {
-    await engine.close();
-    throw error;
-  }
+  return { tokenizer, template: chatTemplate(tokenizer), defaults };
+}
+
+/** Starts an engine over a checkpoint as it is. */
+export async function openModel(directory: string, text: TextFiles, options: OpenOptions = {}): Promise<LocalModel> {
+  const { id = basename(resolve(directory)), onProgress, ...engineOptions } = options;
+  return new LocalModel({ id, engine: await startEngine(directory, engineOptions, onProgress), ...text });
 }
 
 /** generation_config.json, where the checkpoint has one. */

@@ -5,6 +5,7 @@ import type { GenerateRequest } from '../engine/client.ts';
 import { RequestError } from '../engine/request-error.ts';
 import type { ChatEvent, ChatRequest, ChatSampling } from './chat-model.ts';
 import { ContextLengthError, LocalModel } from './local.ts';
+import { chatTemplate } from './template.ts';
 
 const TEMPLATE = '{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if think %}<think>\n{% endif %}';
 const messages = [{ role: 'user', content: 'Hi' }] as const;
@@ -21,7 +22,7 @@ function setup(answer: string, options: Setup = {}): { model: LocalModel; reques
   const requests: GenerateRequest[] = [];
   const tokenizer = byteTokenizer({ chatTemplate: TEMPLATE, ...options });
   const engine = fakeEngine({ tokenizer, answer: () => answer, onRequest: (request) => requests.push(request), ...options });
-  return { model: new LocalModel({ id: 'm', engine, tokenizer, defaults: options.defaults }), requests, running: engine.running };
+  return { model: new LocalModel({ id: 'm', engine, tokenizer, template: chatTemplate(tokenizer), defaults: options.defaults }), requests, running: engine.running };
 }
 
 async function collect(events: AsyncIterable<ChatEvent>): Promise<ChatEvent[]> {

@@ -6,12 +6,14 @@ import { Detokenizer } from '../tokenizer/detokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { ChatEvent, ChatModel, ChatRequest, ChatSampling, CompletionRequest, TokenLogprob, Usage } from './chat-model.ts';
 import { type OutputFormat, type OutputPart, OutputRouter, outputFormat, tagsOf } from './parse.ts';
-import { ChatTemplate, type TemplateInput } from './template.ts';
+import type { ChatTemplate, TemplateInput } from './template.ts';
 
 export interface LocalModelOptions {
   readonly id: string;
   readonly engine: EngineClient;
   readonly tokenizer: Tokenizer;
+  /** Without one, only raw prompts are continued. */
+  readonly template: ChatTemplate | null;
   /** What the checkpoint's generation_config.json says. */
   readonly defaults?: ChatSampling;
   readonly observer?: GenerationObserver;
@@ -48,8 +50,8 @@ export class LocalModel implements ChatModel, AsyncDisposable {
     this.tokenizer = tokenizer;
     this.defaults = options.defaults ?? {};
     this.observer = options.observer;
-    this.#template = tokenizer.chatTemplate === null ? null : new ChatTemplate(tokenizer.chatTemplate, tokenizer);
-    this.#format = outputFormat(tokenizer.chatTemplate ?? '');
+    this.#template = options.template;
+    this.#format = outputFormat(options.template?.source ?? '');
     this.#tags = new Set(tagsOf(this.#format).flatMap((tag) => tokenizer.tokenId(tag) ?? []));
   }
 

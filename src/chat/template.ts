@@ -78,9 +78,14 @@ const GLOBALS = {
   },
 };
 
+/** The checkpoint's own template, where it has one. */
+export function chatTemplate(tokenizer: TemplateTokens & { readonly chatTemplate: string | null }): ChatTemplate | null {
+  return tokenizer.chatTemplate === null ? null : new ChatTemplate(tokenizer.chatTemplate, tokenizer);
+}
+
 function templateTool(tool: ToolDefinition): Record<string, unknown> {
-  const { name, description, parameters } = tool;
-  return { type: 'function', function: { name, description: description ?? '', parameters: parameters ?? { type: 'object', properties: {} } } };
+  const { name, description, parameters = { type: 'object', properties: {} } } = tool;
+  return { type: 'function', function: { name, ...(description === undefined ? {} : { description }), parameters } };
 }
 
 /** Messages as transformers hands them to templates: arguments of calls are objects, what is absent is undefined. */

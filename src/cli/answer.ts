@@ -1,5 +1,6 @@
 /** An answer as it streams to a terminal or a program. */
 import type { ChatEvent, ToolCall, Usage } from '../chat/chat-model.ts';
+import type { LocalModel } from '../chat/local.ts';
 
 export interface Answer {
   readonly text: string;
@@ -12,24 +13,30 @@ export interface Answer {
   readonly tokensPerSecond: number | null;
 }
 
-/** Reads the answer to its end; `show` gets every piece of it as it comes. */
-export async function readAnswer(events: AsyncIterable<ChatEvent>, show: (event: ChatEvent) => void): Promise<Answer> {
-  const start = performance.now();
-  let first: number | null = null;
+/** Reads an answer of the model to its end; `show` gets every piece of it as it comes. */
+export async function readAnswer(model: LocalModel, events: AsyncIterable<ChatEvent>, show: (event: ChatEvent) => void): Promise<Answer> {
+  // By steps, not by events: a tool call is one event, however long it took.
+  let first = 0;
+  let last = 0;
+  model.observer = {
+    step: (timing) => {
+      last = timing.sinceStart;
+      if (timing.first) first = last;
+    },
+    end: () => {},
+  };
   let text = '';
   let reasoning = '';
   const toolCalls: ToolCall[] = [];
   for await (const event of events) {
-    first ??= performance.now();
     show(event);
     if (event.type === 'text-delta') text += event.text;
     else if (event.type === 'reasoning-delta') reasoning += event.text;
     else if (event.type === 'tool-call') toolCalls.push(event.call);
     else {
       const { completionTokens } = event.usage;
-      const seconds = (performance.now() - first) / 1000;
-      const tokensPerSecond = completionTokens > 1 && seconds > 0 ? (completionTokens - 1) / seconds : null;
-      return { text, reasoning, toolCalls, finishReason: event.reason, usage: event.usage, firstTokenSeconds: (first - start) / 1000, tokensPerSecond };
+      const tokensPerSecond = completionTokens > 1 && last > first ? (completionTokens - 1) / (last - first) : null;
+      return { text, reasoning, toolCalls, finishReason: event.reason, usage: event.usage, firstTokenSeconds: first, tokensPerSecond };
     }
   }
   throw new Error('The model ended its answer without saying so');

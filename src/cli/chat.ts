@@ -54,7 +54,7 @@ async function converse(model: LocalModel, { system, maxTokens, temperature, top
 /** The reply, for the history; null where the model refused the conversation. */
 async function answer(model: LocalModel, start: () => AsyncIterable<ChatEvent>): Promise<ChatMessage | null> {
   try {
-    const reply = await readAnswer(start(), show);
+    const reply = await readAnswer(model, start(), show);
     process.stdout.write('\n');
     process.stderr.write(`${dim(speedLine(reply))}\n`);
     return { role: 'assistant', content: reply.text, ...(reply.toolCalls.length > 0 && { toolCalls: reply.toolCalls }) };

@@ -90,6 +90,8 @@ export function openWithProgress(directory: string, flags: ModelFlags, id?: stri
         ...engine,
         ...(id !== undefined && { id }),
         signal,
+        // Off a terminal the lines would outlast what they tell.
+        onProgress: process.stderr.isTTY ? (fraction) => bar.update('loading', fraction, 1) : undefined,
         onQuantize: ({ stage, name, done, total }) => bar.update(stage === 'check' ? `checking ${name}` : `quantizing ${name}`, done, total),
       });
     } finally {

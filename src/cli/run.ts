@@ -30,7 +30,7 @@ async function run(argument: string | undefined, flags: Flags): Promise<void> {
   const tools = flags.tools === undefined ? undefined : readTools(flags.tools);
   const model = await openWithProgress(flags.model ?? defaultModel(), flags);
   try {
-    const answer = await readAnswer(start(model, prompt, tools, flags), flags.json ? () => {} : show);
+    const answer = await readAnswer(model, start(model, prompt, tools, flags), flags.json ? () => {} : show);
     if (flags.json) process.stdout.write(`${JSON.stringify({ model: model.id, ...answer })}\n`);
     else {
       if (answer.text !== '') process.stdout.write('\n');

@@ -112,6 +112,7 @@ export async function startEngine(
     if (!Number.isInteger(value) || value < 1) throw new RangeError(`${name} is ${value}; it must be an integer from 1 on`);
   }
   const setup: WorkerSetup = { directory, options: settings };
+  // Flags of the process are about its own script (--input-type, --import).
   const client = new WorkerClient(new Worker(WORKER, { workerData: setup, execArgv: [] }), onProgress);
   await client.ready;
   return client;

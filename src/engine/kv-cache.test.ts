@@ -153,6 +153,14 @@ test('tails are evicted before heads, what was never published before both', () 
   pool.release(taken);
 });
 
+test('a block that was never published is the next to be used', () => {
+  const pool = new BlockPool(4, 1);
+  pool.release([...publishAll(pool, [1]), ...publishAll(pool, [2])]);
+  const block = pool.allocate();
+  pool.release([block]);
+  expect(pool.allocate()).toBe(block);
+});
+
 test('the least recently used prefix is evicted first', () => {
   const pool = new BlockPool(3, 1);
   for (const token of [1, 2, 3]) pool.release(publishAll(pool, [token]));

@@ -42,6 +42,13 @@ function step(scheduler: Scheduler): { plan: number[][]; sampled: number[][] } {
   return result;
 }
 
+/** Full blocks of the request that others would find. */
+function numMatched(pool: BlockPool, { tokens }: Request): number {
+  const blocks = pool.match(tokens, tokens.length, '');
+  pool.release(blocks);
+  return blocks.length;
+}
+
 test('a prompt is cut to the budget, and sampled with its last piece only', () => {
   const { scheduler, add } = makeScheduler(20, { tokenBudget: 6 });
   add(tokens(14));
@@ -160,6 +167,18 @@ test('a preempted request keeps its token in flight and resumes from the prefix 
   expect(step(scheduler).plan).toEqual([[1, 8, 4]]);
   expect(last.tokens).toEqual([...tokens(11, 2), 9, 7]);
   expect(last.numCachedTokens).toBe(0); // known from its first admission
+});
+
+test('a preempted request whose blocks were evicted is found again after it was computed again', () => {
+  const { pool, scheduler, add } = makeScheduler(4);
+  const first = add(tokens(7));
+  const last = add(tokens(7, 2));
+  while (first.tokens.length < 16) step(scheduler);
+  expect(last.state).toBe('waiting');
+  expect(numMatched(pool, last)).toBe(0);
+  scheduler.finish(first);
+  step(scheduler);
+  expect(numMatched(pool, last)).toBe(2);
 });
 
 test('who is last preempts itself rather than others', () => {

@@ -5,8 +5,8 @@ import { fakeEngine, type FakeEngine, type FakeEngineOptions } from '../../test/
 import { QWEN_TEMPLATE } from '../../test/support/templates.ts';
 import type { ChatModel } from '../chat/chat-model.ts';
 import { LocalModel } from '../chat/local.ts';
-import { RemoteError } from '../chat/remote.ts';
-import { serverSentEvents } from '../chat/remote.ts';
+import { RemoteError, serverSentEvents } from '../chat/remote.ts';
+import { chatTemplate } from '../chat/template.ts';
 import type { GenerateRequest } from '../engine/client.ts';
 import { type App, type AppOptions, createApp } from './app.ts';
 
@@ -22,7 +22,7 @@ function setup(answer: string, options: Partial<AppOptions> & Partial<FakeEngine
   const log: string[] = [];
   const tokenizer = byteTokenizer({ special: ['<|im_start|>', '<|im_end|>'], chatTemplate: QWEN_TEMPLATE });
   const engine = fakeEngine({ tokenizer, answer: () => answer, onRequest: (request) => requests.push(request), ...options });
-  const model = new LocalModel({ id: 'tiny', engine, tokenizer });
+  const model = new LocalModel({ id: 'tiny', engine, tokenizer, template: chatTemplate(tokenizer) });
   return { app: createApp({ models: [model], log: (message) => log.push(message), ...options }), engine, requests, log };
 }
 
@@ -376,7 +376,16 @@ describe('around the models', () => {
     expect((await chat(app, {})).status).toBe(200);
   });
 
-  test('a client that stops reading aborts', async () => {
+  test('a client that reads slowly holds up its own answer, not the memory', async () => {
+    const { app, engine } = setup('x', { maxModelLength: 1_000_000 });
+    const response = await chat(app, { stream: true, ignore_eos: true });
+    for (let turn = 0; turn < 300; turn++) await new Promise(setImmediate);
+    expect(engine.stats().steps).toBeLessThan(20);
+    await response.body?.cancel();
+    await expect.poll(() => engine.running()).toBe(0);
+  });
+
+  test('a client that goes away aborts', async () => {
     const { app, engine } = setup('x', { maxModelLength: 1_000_000 });
     const response = await chat(app, { stream: true, ignore_eos: true });
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
