@@ -1,7 +1,6 @@
 /** The benchmarks by name. */
 import type { BackendName } from '../src/backend/open.ts';
 import { benchKernels } from './kernels.ts';
-import { benchKernels } from './kernels.ts';
 import { benchPeers } from './peers.ts';
 import { randomCheckpoint } from './random-model.ts';
 import { printResult } from './report.ts';
@@ -38,7 +37,6 @@ function serving(options: BenchOptions): ServingOptions {
 }
 
 export const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchResult>>> = {
-  kernels: ({ threads, quick }) => benchKernels({ threads, quick }),
   kernels: ({ threads, quick }) => benchKernels({ threads, quick }),
   latency: (options) => benchLatency(serving(options)),
   throughput: (options) => benchThroughput(serving(options)),

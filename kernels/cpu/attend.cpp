@@ -159,35 +159,11 @@ struct Chunk {
 };
 
 TT_INLINE vf halves(const uint16_t *p) { return loadF16(p); }
-TT_INLINE vf expFloats(vf x) {
-  float lanes[LANES];
-  store(lanes, x);
-  for (int half = 0; half < 2; half++) storeDoubles(lanes + half * DOUBLES, expDoubles(loadDoubles(lanes + half * DOUBLES)));
-  return load(lanes);
-}
+/* In double, rounded: the last bit of a probability decides now and then what integer its weight becomes. */
+TT_INLINE vf expFloats(vf x) { return toFloats(expDoubles(lowDoubles(x)), expDoubles(highDoubles(x))); }
 TT_INLINE vf capFloats(vf x, float cap) {
-  float lanes[LANES];
-  store(lanes, x);
   const vd c = splatDouble(cap);
-  for (int half = 0; half < 2; half++) storeDoubles(lanes + half * DOUBLES, c * tanhDoubles(loadDoubles(lanes + half * DOUBLES) / c));
-  return load(lanes);
-}
-TT_INLINE double sumProducts(vf x, vf y) {
-  float a[LANES], b[LANES];
-  store(a, x);
-  store(b, y);
-  const vd pair = loadDoubles(a) * loadDoubles(b) + loadDoubles(a + DOUBLES) * loadDoubles(b + DOUBLES);
-  double sum = 0;
-  for (int i = 0; i < DOUBLES; i++) sum += pair[i];
-  return sum;
-}
-TT_INLINE double sumDoubles(vf x) {
-  float lanes[LANES];
-  store(lanes, x);
-  const vd pair = loadDoubles(lanes) + loadDoubles(lanes + DOUBLES);
-  double sum = 0;
-  for (int i = 0; i < DOUBLES; i++) sum += pair[i];
-  return sum;
+  return toFloats(c * tanhDoubles(lowDoubles(x) / c), c * tanhDoubles(highDoubles(x) / c));
 }
 
 /* What a chunk adds to a row, relative to its own maximum. */
@@ -226,21 +202,25 @@ static ChunkPart softmaxRow(const Work &work, const Chunk &chunk, int64_t r, int
     return part;
   }
   vf largest = {};
+  vd total = {}, minimum = {};
   for (int tile = 0; tile < chunk.count; tile++) {
     const uint16_t *fp16 = (const uint16_t *)(chunk.tiles[tile] + args.cache->keyBytes + args.cache->valueBytes);
     for (int u = 0; u < 16; u += LANES) {
       const vf s = load(scores + tile * 16 + u);
       const vi seen = s > splat(-INFINITY);
       vf p = (vf)((vi)expFloats(s - splat(part.maximum)) & seen);
-      part.total += sumDoubles(p);
+      total = total + (lowDoubles(p) + highDoubles(p));
       if (kv4) {
-        part.minimum += sumProducts(p, (vf)((vi)halves(fp16 + 48 + u) & seen));
+        const vf least = (vf)((vi)halves(fp16 + 48 + u) & seen);
+        minimum = fmaDoubles(lowDoubles(p), lowDoubles(least), fmaDoubles(highDoubles(p), highDoubles(least), minimum));
         p = p * (vf)((vi)halves(fp16 + 32 + u) & seen);
         largest = vmax(largest, p);
       }
       store(scores + tile * 16 + u, p);
     }
   }
+  part.total = sumDoubles(total);
+  part.minimum = sumDoubles(minimum);
   if (!kv4) return part;
   const float weight = maxLanes(largest);
   part.unit = (double)weight / (double)WEIGHT_LEVELS;

@@ -178,6 +178,27 @@ constexpr int DOUBLES = LANES / 2;
 
 TT_INLINE vd splatDouble(double x) { return x - vd{}; }
 TT_INLINE vd loadDoubles(const float *p) { return __builtin_convertvector(loadAs<vfHalf>(p), vd); }
+/* The lower and upper lanes of a vector as doubles, and back. */
+#if defined(__AVX512F__)
+TT_INLINE vd lowDoubles(vf v) { return (vd)_mm512_cvtps_pd(_mm512_castps512_ps256((__m512)v)); }
+TT_INLINE vd highDoubles(vf v) { return (vd)_mm512_cvtps_pd(_mm512_extractf32x8_ps((__m512)v, 1)); }
+TT_INLINE vf toFloats(vd low, vd high) {
+  return (vf)_mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps((__m512d)low)), _mm512_cvtpd_ps((__m512d)high), 1);
+}
+#elif defined(__AVX2__)
+TT_INLINE vd lowDoubles(vf v) { return (vd)_mm256_cvtps_pd(_mm256_castps256_ps128((__m256)v)); }
+TT_INLINE vd highDoubles(vf v) { return (vd)_mm256_cvtps_pd(_mm256_extractf128_ps((__m256)v, 1)); }
+TT_INLINE vf toFloats(vd low, vd high) { return (vf)_mm256_set_m128(_mm256_cvtpd_ps((__m256d)high), _mm256_cvtpd_ps((__m256d)low)); }
+#else
+TT_INLINE vd lowDoubles(vf v) { return vd{v[0], v[1]}; }
+TT_INLINE vd highDoubles(vf v) { return vd{v[2], v[3]}; }
+TT_INLINE vf toFloats(vd low, vd high) { return vf{(float)low[0], (float)low[1], (float)high[0], (float)high[1]}; }
+#endif
+TT_INLINE double sumDoubles(vd v) {
+  double sum = 0;
+  for (int i = 0; i < DOUBLES; i++) sum += v[i];
+  return sum;
+}
 #if defined(__AVX512F__)
 TT_INLINE vd fmaDoubles(vd a, vd b, vd c) { return (vd)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
 #elif defined(__AVX2__)
