@@ -6,6 +6,12 @@
  * chunks give is added in double. So neither runs nor segments nor threads change a result. Layout of the cache: rope.cpp. */
 #include "rows.h"
 
+#if defined(__AVX512VNNI__)
+#include "kv4_vnni.h"
+#else
+#include "kv4_float.h"
+#endif
+
 namespace tetrad {
 namespace TT_PATH {
 
@@ -35,43 +41,11 @@ struct Work {
   float *chunkSum;            /* [rows, paddedD] */
   double *sum;                /* [rows, paddedD] */
   float *weights;             /* [rows, places] scores, then probabilities */
+  uint8_t *queryCodes;        /* KV4: q and weights as the products take them, CODE_BYTES a number */
+  uint8_t *weightCodes;
   RowState *rows;
 };
 
-/* Nibble `shift / 4` of every dword, as float. */
-#if defined(__AVX512F__)
-typedef __m512i nibbles;
-TT_INLINE nibbles loadNibbles(const uint8_t *p) { return _mm512_loadu_si512(p); }
-TT_INLINE vf nibble(nibbles v, int shift) {
-  const __m512 table = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  return (vf)_mm512_permutexvar_ps(_mm512_srli_epi32(v, (unsigned)shift), table);
-}
-#else
-typedef vu nibbles;
-TT_INLINE nibbles loadNibbles(const uint8_t *p) { return loadAs<vu>(p); }
-TT_INLINE vf nibble(nibbles v, int shift) { return __builtin_convertvector((vi)((v >> shift) & 15), vf); }
-#endif
-
-/* out[r][16 tokens] = q[r] . keys: even and odd halves of eight elements in two sums. */
-template <int R> static void scoresKV4(const uint8_t *keys, int64_t d8, const float *q, int64_t qStride, float *out, int64_t places) {
-  for (int u = 0; u < 16; u += LANES) {
-    vf low[R], high[R];
-    for (int r = 0; r < R; r++) low[r] = high[r] = vf{};
-    for (int64_t j = 0; j < d8; j++) {
-      const nibbles w = loadNibbles(keys + j * 64 + u * 4);
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; i++) {
-        const vf a = nibble(w, 8 * i), b = nibble(w, 8 * i + 4);
-#pragma GCC unroll 8
-        for (int r = 0; r < R; r++) {
-          low[r] = fma(splat(q[r * qStride + j * 8 + i]), a, low[r]);
-          high[r] = fma(splat(q[r * qStride + j * 8 + 4 + i]), b, high[r]);
-        }
-      }
-    }
-    for (int r = 0; r < R; r++) store(out + r * places + u, low[r] + high[r]);
-  }
-}
 template <int R> static void scoresFull(const uint8_t *tile, int64_t D, const float *q, int64_t qStride, float *out, int64_t places) {
   const float *keys = (const float *)tile;
   for (int u = 0; u < 16; u += LANES) {
@@ -93,37 +67,6 @@ template <int R> static void scoresFull(const uint8_t *tile, int64_t D, const fl
   }
 }
 
-/* sum[r][32j ..] = weights[r][token] * values. */
-template <int R> static void valuesKV4(const uint8_t *const *tiles, int count, int64_t keyBytes, int64_t d32, const float *weights, int64_t places, float *sum, int64_t stride) {
-  for (int64_t j = 0; j < d32; j++) {
-    for (int u = 0; u < 16; u += LANES) {
-      vf low[R], high[R];
-      for (int r = 0; r < R; r++) {
-        low[r] = high[r] = vf{};
-      }
-      for (int tile = 0; tile < count; tile++) {
-        const uint8_t *values = tiles[tile] + keyBytes + j * 64 + u * 4;
-        for (int quad = 0; quad < 4; quad++) {
-          const nibbles w = loadNibbles(values + quad * d32 * 64);
-#pragma GCC unroll 4
-          for (int i = 0; i < 4; i++) {
-            const vf a = nibble(w, 8 * i), b = nibble(w, 8 * i + 4);
-#pragma GCC unroll 8
-            for (int r = 0; r < R; r++) {
-              const vf p = splat(weights[r * places + tile * 16 + quad * 4 + i]);
-              low[r] = fma(p, a, low[r]);
-              high[r] = fma(p, b, high[r]);
-            }
-          }
-        }
-      }
-      for (int r = 0; r < R; r++) {
-        store(sum + r * stride + j * 32 + u, low[r]);
-        store(sum + r * stride + j * 32 + 16 + u, high[r]);
-      }
-    }
-  }
-}
 /* `tokens` of each tile are read: places behind were never written. */
 template <int R> static void valuesFull(const uint8_t *const *tiles, const int *tokens, int count, int64_t keyBytes, int64_t width, const float *weights, int64_t places, float *sum, int64_t stride) {
   for (int64_t d = 0; d < width; d += LANES) {
@@ -142,9 +85,9 @@ template <int R> static void valuesFull(const uint8_t *const *tiles, const int *
 }
 
 struct Kernels {
-  void (*scoresKV4)(const uint8_t *, int64_t, const float *, int64_t, float *, int64_t);
+  void (*scoresKV4)(const uint8_t *, int64_t, const uint8_t *, int64_t, float *, int64_t);
   void (*scoresFull)(const uint8_t *, int64_t, const float *, int64_t, float *, int64_t);
-  void (*valuesKV4)(const uint8_t *const *, int, int64_t, int64_t, const float *, int64_t, float *, int64_t);
+  void (*valuesKV4)(const uint8_t *const *, int, int64_t, int64_t, const uint8_t *, int64_t, float *, int64_t);
   void (*valuesFull)(const uint8_t *const *, const int *, int, int64_t, int64_t, const float *, int64_t, float *, int64_t);
 };
 template <int R> constexpr Kernels kernels() { return {scoresKV4<R>, scoresFull<R>, valuesKV4<R>, valuesFull<R>}; }
@@ -159,35 +102,11 @@ struct Chunk {
 };
 
 TT_INLINE vf halves(const uint16_t *p) { return loadF16(p); }
-TT_INLINE vf expFloats(vf x) {
-  float lanes[LANES];
-  store(lanes, x);
-  for (int half = 0; half < 2; half++) storeDoubles(lanes + half * DOUBLES, expDoubles(loadDoubles(lanes + half * DOUBLES)));
-  return load(lanes);
-}
+/* In double, rounded: the last bit of a probability decides now and then what integer its weight becomes. */
+TT_INLINE vf expFloats(vf x) { return toFloats(expDoubles(lowDoubles(x)), expDoubles(highDoubles(x))); }
 TT_INLINE vf capFloats(vf x, float cap) {
-  float lanes[LANES];
-  store(lanes, x);
   const vd c = splatDouble(cap);
-  for (int half = 0; half < 2; half++) storeDoubles(lanes + half * DOUBLES, c * tanhDoubles(loadDoubles(lanes + half * DOUBLES) / c));
-  return load(lanes);
-}
-TT_INLINE double sumProducts(vf x, vf y) {
-  float a[LANES], b[LANES];
-  store(a, x);
-  store(b, y);
-  const vd pair = loadDoubles(a) * loadDoubles(b) + loadDoubles(a + DOUBLES) * loadDoubles(b + DOUBLES);
-  double sum = 0;
-  for (int i = 0; i < DOUBLES; i++) sum += pair[i];
-  return sum;
-}
-TT_INLINE double sumDoubles(vf x) {
-  float lanes[LANES];
-  store(lanes, x);
-  const vd pair = loadDoubles(lanes) + loadDoubles(lanes + DOUBLES);
-  double sum = 0;
-  for (int i = 0; i < DOUBLES; i++) sum += pair[i];
-  return sum;
+  return toFloats(c * tanhDoubles(lowDoubles(x) / c), c * tanhDoubles(highDoubles(x) / c));
 }
 
 /* What a chunk adds to a row, relative to its own maximum. */
@@ -223,29 +142,35 @@ static ChunkPart softmaxRow(const Work &work, const Chunk &chunk, int64_t r, int
   ChunkPart part = {maxLanes(most), 0, 0, 1};
   if (part.maximum == -INFINITY) {
     memset(scores, 0, (size_t)chunk.count * 64);
+    if (kv4) packCodes<WEIGHT_UNIT>(scores, work.places, work.weightCodes + r * CODE_BYTES * work.places);
     return part;
   }
   vf largest = {};
+  vd total = {}, minimum = {};
   for (int tile = 0; tile < chunk.count; tile++) {
     const uint16_t *fp16 = (const uint16_t *)(chunk.tiles[tile] + args.cache->keyBytes + args.cache->valueBytes);
     for (int u = 0; u < 16; u += LANES) {
       const vf s = load(scores + tile * 16 + u);
       const vi seen = s > splat(-INFINITY);
       vf p = (vf)((vi)expFloats(s - splat(part.maximum)) & seen);
-      part.total += sumDoubles(p);
+      total = total + (lowDoubles(p) + highDoubles(p));
       if (kv4) {
-        part.minimum += sumProducts(p, (vf)((vi)halves(fp16 + 48 + u) & seen));
+        const vf least = (vf)((vi)halves(fp16 + 48 + u) & seen);
+        minimum = fmaDoubles(lowDoubles(p), lowDoubles(least), fmaDoubles(highDoubles(p), highDoubles(least), minimum));
         p = p * (vf)((vi)halves(fp16 + 32 + u) & seen);
         largest = vmax(largest, p);
       }
       store(scores + tile * 16 + u, p);
     }
   }
+  part.total = sumDoubles(total);
+  part.minimum = sumDoubles(minimum);
   if (!kv4) return part;
   const float weight = maxLanes(largest);
   part.unit = (double)weight / (double)WEIGHT_LEVELS;
   const vf inverse = splat(weight == 0.0f ? 0.0f : WEIGHT_LEVELS / weight);
   for (int i = 0; i < chunk.count * 16; i += LANES) store(scores + i, __builtin_convertvector(roundToInt(load(scores + i) * inverse), vf));
+  packCodes<WEIGHT_UNIT>(scores, work.places, work.weightCodes + r * CODE_BYTES * work.places);
   return part;
 }
 
@@ -274,12 +199,12 @@ static void attendChunk(const Work &work, const Chunk &chunk, int64_t rows, cons
     const Kernels &kernel = KERNELS[R - 1];
     float *weights = work.weights + r * work.places;
     for (int tile = 0; tile < chunk.count; tile++) {
-      if (kv4) kernel.scoresKV4(chunk.tiles[tile], ceilDiv(work.D, 8), work.q + r * stride, stride, weights + tile * 16, work.places);
+      if (kv4) kernel.scoresKV4(chunk.tiles[tile], ceilDiv(work.D, 8), work.queryCodes + r * CODE_BYTES * stride, stride, weights + tile * 16, work.places);
       else kernel.scoresFull(chunk.tiles[tile], work.D, work.q + r * stride, stride, weights + tile * 16, work.places);
     }
     for (int64_t i = 0; i < R; i++) parts[i] = softmaxRow(work, chunk, r + i, positions[(r + i) / work.heads]);
     float *sum = work.chunkSum + r * stride;
-    if (kv4) kernel.valuesKV4(chunk.tiles, chunk.count, cache->keyBytes, ceilDiv(work.D, 32), weights, work.places, sum, stride);
+    if (kv4) kernel.valuesKV4(chunk.tiles, chunk.count, cache->keyBytes, ceilDiv(work.D, 32), work.weightCodes + r * CODE_BYTES * work.places, work.places, sum, stride);
     else kernel.valuesFull(chunk.tiles, chunk.tokens, chunk.count, cache->keyBytes, cache->valueBytes / 64, weights, work.places, sum, stride);
     for (int64_t i = 0; i < R; i++) addPart(work.rows[r + i], work.sum + (r + i) * stride, parts[i], sum + i * stride, stride);
   }
@@ -406,7 +331,7 @@ int attend(Runtime &runtime, const AttendArgs &args) {
   const int64_t allPartBytes = split ? step.size * H * segments * partBytes : 0;
   uint8_t *shared = (uint8_t *)sharedScratch(runtime, runBytes + ceilDiv(outBytes, 64) * 64 + allPartBytes);
   const int64_t places = 16 * minOf(MAX_CHUNK_TILES, cache->B % 16 == 0 ? CHUNK / 16 : (CHUNK / cache->B + 2) * ceilDiv(cache->B, 16));
-  const int64_t rowBytes = paddedD * (8 + 4 + 4) + places * 4 + (int64_t)sizeof(RowState);
+  const int64_t rowBytes = paddedD * (8 + 4 + 4 + CODE_BYTES) + places * (4 + CODE_BYTES) + (int64_t)sizeof(RowState);
   int64_t stride;
   uint8_t *scratch = workerScratch(runtime, maxOf(maxRows * rowBytes, paddedWidth(H * D) * 4) + 256, &stride);
   if (!shared || !scratch) return fail(runtime, TT_OUT_OF_MEMORY, "no memory for %d tokens over %d segments", (int)step.size, (int)segments);
@@ -428,10 +353,12 @@ int attend(Runtime &runtime, const AttendArgs &args) {
     double *sum = (double *)(scratch + worker * stride);
     float *q = (float *)(sum + maxRows * paddedD), *chunkSum = q + maxRows * paddedD, *weights = chunkSum + maxRows * paddedD;
     RowState *states = (RowState *)(weights + maxRows * places);
-    const Work work = {args, D, paddedD, heads, places, q, chunkSum, sum, weights, states};
+    uint8_t *queryCodes = (uint8_t *)(states + maxRows), *weightCodes = queryCodes + maxRows * paddedD * CODE_BYTES;
+    const Work work = {args, D, paddedD, heads, places, q, chunkSum, sum, weights, queryCodes, weightCodes, states};
     for (int64_t r = 0; r < rows; r++) {
       const float *source = args.qkv + (run.first + r / heads) * qkvWidth + (g * heads + r % heads) * D;
       loadQuery(args, source, D, paddedD, q + r * paddedD, states[r]);
+      if (cache->precision == TT_KV4) packCodes<QUERY_UNIT>(q + r * paddedD, paddedD, queryCodes + r * CODE_BYTES * paddedD);
       clearState(states[r], sum + r * paddedD, paddedD);
     }
     const int64_t lowest = args.window > 0 ? maxOf(0, step.position[run.first] + 1 - args.window) : 0;

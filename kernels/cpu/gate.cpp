@@ -11,14 +11,21 @@ TT_INLINE vd geluTanh(vd x) {
 }
 
 /* The activation in double, rounded; then the product in float. */
+template <bool SILU> TT_INLINE void gateLanes(const float *gate, const float *up, float *y) {
+  const vd g = loadDoubles(gate);
+  const vfHalf rounded = __builtin_convertvector(SILU ? silu(g) : geluTanh(g), vfHalf);
+  const vfHalf product = rounded * loadAs<vfHalf>(up);
+  memcpy(y, &product, sizeof product);
+}
+
 template <bool SILU> static void gateRow(const float *gate, const float *up, float *y, int64_t width) {
-  forDoubles(width, [&](int64_t i, int64_t lanes) {
-    float lane[DOUBLES] = {0};
-    memcpy(lane, gate + i, (size_t)lanes * 4);
-    const vd g = loadDoubles(lane);
-    storeDoubles(lane, SILU ? silu(g) : geluTanh(g));
-    for (int64_t j = 0; j < lanes; j++) y[i + j] = lane[j] * up[i + j];
-  });
+  int64_t i = 0;
+  for (; i + DOUBLES <= width; i += DOUBLES) gateLanes<SILU>(gate + i, up + i, y + i);
+  float g[DOUBLES] = {0}, u[DOUBLES] = {0}, rest[DOUBLES];
+  memcpy(g, gate + i, (size_t)(width - i) * 4);
+  memcpy(u, up + i, (size_t)(width - i) * 4);
+  gateLanes<SILU>(g, u, rest);
+  memcpy(y + i, rest, (size_t)(width - i) * 4);
 }
 
 int gate(Runtime &runtime, const GateArgs &args) {

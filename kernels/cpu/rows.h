@@ -14,11 +14,6 @@ template <class F> TT_INLINE void forVectors(int64_t width, const F &body) {
   for (; i + LANES <= width; i += LANES) body(i, (int64_t)LANES);
   if (i < width) body(i, width - i);
 }
-template <class F> TT_INLINE void forDoubles(int64_t width, const F &body) {
-  int64_t i = 0;
-  for (; i + DOUBLES <= width; i += DOUBLES) body(i, (int64_t)DOUBLES);
-  if (i < width) body(i, width - i);
-}
 TT_INLINE vf loadLanes(const float *p, int64_t lanes) { return lanes == LANES ? load(p) : loadPart(p, lanes); }
 TT_INLINE void storeLanes(float *p, vf v, int64_t lanes) {
   if (lanes == LANES) store(p, v);

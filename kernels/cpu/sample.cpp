@@ -10,28 +10,6 @@ enum { TEMPERATURE, TOP_K, TOP_P, MIN_P, REPETITION, PRESENCE, FREQUENCY, PARAMS
 enum { ROW, POSITION, PROMPT_LENGTH, SEED_LOW, SEED_HIGH, MASK, BIAS_START, BIAS_COUNT, TOP_LOGPROBS, ENTRY };
 constexpr int64_t MAX_TOP = 20, RESULT = 3 + 2 * MAX_TOP;
 constexpr int64_t BLOCK = 64;
-constexpr int HALF = LANES / 2;
-
-typedef double vd __attribute__((vector_size(HALF * 8)));
-typedef int64_t vl __attribute__((vector_size(HALF * 8)));
-typedef float vh __attribute__((vector_size(HALF * 4)));
-
-/* exp to about 1e-16; 0 below -708, for -infinity and for what is no number. */
-TT_INLINE vd expDouble(vd x) {
-  const vd zero = {}, lowest = zero - 708.0;
-  const vd y = x > lowest ? x : lowest;
-  const vd shifted = y * 1.4426950408889634 + 6755399441055744.0;
-  const vl n = (vl)shifted - 0x4338000000000000;
-  const vd nf = shifted - 6755399441055744.0;
-  const vd r = (y - nf * 6.93147180369123816490e-01) - nf * 1.90821492927058770002e-10;
-  vd p = zero + 1.0 / 6227020800.0;
-  const double factors[] = {1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0, 1.0 / 362880.0, 1.0 / 40320.0, 1.0 / 5040.0,
-                            1.0 / 720.0,       1.0 / 120.0,      1.0 / 24.0,      1.0 / 6.0,      0.5,           1.0,          1.0};
-#pragma GCC unroll 13
-  for (int i = 0; i < 13; i++) p = p * r + factors[i];
-  const vd scaled = p * (vd)((n + 1023) << 52);
-  return (vd)((vl)scaled & (vl)(x > lowest));
-}
 
 /* [padded]: V to a multiple of 64; [blocks]: of 64 ids. */
 struct Scratch {
@@ -216,20 +194,18 @@ static void weigh(const float *logits, int64_t V, float most, double temperature
   for (int64_t b = 0; b < ceilDiv(V, BLOCK); b++) {
     vd sum = {}, maximum = {};
     for (int64_t v = b * BLOCK; v < (b + 1) * BLOCK; v += LANES) {
-      vf wide = splat(-INFINITY);
-      if (v < V) wide = loadLogits(logits, v, V);
-      vh halves[2];
-      memcpy(halves, &wide, sizeof wide);
-      for (int i = 0; i < 2; i++) {
-        vd w = expDouble((__builtin_convertvector(halves[i], vd) - (double)most) / temperature);
-        if (minP > 0) w = w >= (vd{} + minP) ? w : vd{};
+      float wide[LANES];
+      store(wide, v < V ? loadLogits(logits, v, V) : splat(-INFINITY));
+      for (int i = 0; i < LANES; i += DOUBLES) {
+        vd w = expDoubles((loadDoubles(wide + i) - splatDouble(most)) / splatDouble(temperature));
+        if (minP > 0) w = w >= splatDouble(minP) ? w : vd{};
         sum = sum + w;
         maximum = maximum > w ? maximum : w;
-        memcpy(scratch.weights + v + i * HALF, &w, sizeof w);
+        memcpy(scratch.weights + v + i, &w, sizeof w);
       }
     }
     scratch.sums[b] = scratch.maxima[b] = 0;
-    for (int i = 0; i < HALF; i++) {
+    for (int i = 0; i < DOUBLES; i++) {
       scratch.sums[b] += sum[i];
       scratch.maxima[b] = maximum[i] > scratch.maxima[b] ? maximum[i] : scratch.maxima[b];
     }

@@ -178,23 +178,48 @@ constexpr int DOUBLES = LANES / 2;
 
 TT_INLINE vd splatDouble(double x) { return x - vd{}; }
 TT_INLINE vd loadDoubles(const float *p) { return __builtin_convertvector(loadAs<vfHalf>(p), vd); }
-TT_INLINE void storeDoubles(float *p, vd v) {
-  const vfHalf x = __builtin_convertvector(v, vfHalf);
-  memcpy(p, &x, sizeof x);
+/* The lower and upper lanes of a vector as doubles, and back. */
+#if defined(__AVX512F__)
+TT_INLINE vd lowDoubles(vf v) { return (vd)_mm512_cvtps_pd(_mm512_castps512_ps256((__m512)v)); }
+TT_INLINE vd highDoubles(vf v) { return (vd)_mm512_cvtps_pd(_mm512_extractf32x8_ps((__m512)v, 1)); }
+TT_INLINE vf toFloats(vd low, vd high) {
+  return (vf)_mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps((__m512d)low)), _mm512_cvtpd_ps((__m512d)high), 1);
 }
-TT_INLINE vd maxDoubles(vd a, vd b) { return a > b ? a : b; }
-TT_INLINE vd minDoubles(vd a, vd b) { return a < b ? a : b; }
+#elif defined(__AVX2__)
+TT_INLINE vd lowDoubles(vf v) { return (vd)_mm256_cvtps_pd(_mm256_castps256_ps128((__m256)v)); }
+TT_INLINE vd highDoubles(vf v) { return (vd)_mm256_cvtps_pd(_mm256_extractf128_ps((__m256)v, 1)); }
+TT_INLINE vf toFloats(vd low, vd high) { return (vf)_mm256_set_m128(_mm256_cvtpd_ps((__m256d)high), _mm256_cvtpd_ps((__m256d)low)); }
+#else
+TT_INLINE vd lowDoubles(vf v) { return vd{v[0], v[1]}; }
+TT_INLINE vd highDoubles(vf v) { return vd{v[2], v[3]}; }
+TT_INLINE vf toFloats(vd low, vd high) { return vf{(float)low[0], (float)low[1], (float)high[0], (float)high[1]}; }
+#endif
+TT_INLINE double sumDoubles(vd v) {
+  double sum = 0;
+  for (int i = 0; i < DOUBLES; i++) sum += v[i];
+  return sum;
+}
+#if defined(__AVX512F__)
+TT_INLINE vd fmaDoubles(vd a, vd b, vd c) { return (vd)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
+#elif defined(__AVX2__)
+TT_INLINE vd fmaDoubles(vd a, vd b, vd c) { return (vd)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
+#else
+TT_INLINE vd fmaDoubles(vd a, vd b, vd c) { return a * b + c; }
+#endif
 
-/* exp to about 1e-15, for |x| <= 700. */
+/* exp to about 1e-15, for x up to 700; 0 below -700, for -infinity and for what is no number. */
 TT_INLINE vd expDoubles(vd x) {
-  const vd y = maxDoubles(minDoubles(x, splatDouble(700.0)), splatDouble(-700.0));
-  const vd shifted = y * splatDouble(1.4426950408889634) + splatDouble(6755399441055744.0);
+  const vd lowest = splatDouble(-700.0), highest = splatDouble(700.0);
+  const vl inside = x > lowest;
+  const vd y = inside ? (x < highest ? x : highest) : lowest;
+  const vd shifted = fmaDoubles(y, splatDouble(1.4426950408889634), splatDouble(6755399441055744.0));
   const vd n = shifted - splatDouble(6755399441055744.0);
-  const vd r = (y - n * splatDouble(0.693147180369123816490)) - n * splatDouble(1.90821492927058770002e-10);
+  const vd r = fmaDoubles(n, splatDouble(-1.90821492927058770002e-10), fmaDoubles(n, splatDouble(-0.693147180369123816490), y));
   vd p = splatDouble(1.0 / 6227020800.0);
   constexpr double INVERSE_FACTORIALS[] = {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0, 1.0};
-  for (double c : INVERSE_FACTORIALS) p = p * r + splatDouble(c);
-  return (vd)((vl)p + ((vl)shifted << 52));
+#pragma GCC unroll 13
+  for (int i = 0; i < 13; i++) p = fmaDoubles(p, r, splatDouble(INVERSE_FACTORIALS[i]));
+  return (vd)(((vl)p + ((vl)shifted << 52)) & inside);
 }
 TT_INLINE vd tanhDoubles(vd x) {
   const vd e = expDoubles(splatDouble(2.0) * x);
