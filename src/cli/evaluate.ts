@@ -1,14 +1,18 @@
+import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
 import type { BackendName } from '../backend/open.ts';
+import { runMaskbench } from '../evaluate/maskbench.ts';
+import type { MaskbenchReport } from '../evaluate/maskbench.ts';
 import { evaluateLogits, readReferenceLogits, writeReferenceLogits } from '../evaluate/logits.ts';
 import { checkTokenizer, readCases } from '../evaluate/tokenizer.ts';
+import { Vocabulary } from '../grammar/trie.ts';
 import type { Precision } from '../model/load.ts';
 import { ensureQuantized } from '../quantize/cache.ts';
 import { loadTokenizer } from '../tokenizer/tokenizer.ts';
-import { reportErrors } from './terminal.ts';
+import { progress, reportErrors } from './terminal.ts';
 
 export function evaluateCommand(): Command {
-  return new Command('evaluate').description('measure what a model computes').addCommand(logitsCommand()).addCommand(tokenizerCommand());
+  return new Command('evaluate').description('measure what a model computes').addCommand(logitsCommand()).addCommand(tokenizerCommand()).addCommand(maskbenchCommand());
 }
 
 interface LogitsFlags {
@@ -62,4 +66,40 @@ function runTokenizer(directory: string, file: string, json: boolean): void {
     }
   }
   if (report.failed > 0) process.exitCode = 1;
+}
+
+const FIXTURE_TOKENIZER = fileURLToPath(new URL('../../../test/fixtures/tokenizers/llama3', import.meta.url));
+
+function maskbenchCommand(): Command {
+  return new Command('maskbench')
+    .description('check grammars of JSON schemas on valid and invalid instances, token by token')
+    .argument('<dir>', 'directory of JSON-lines files, one per split: {id, schema, tests: [{valid, data}]}')
+    .option('--tokenizer <dir>', 'directory with tokenizer.json', FIXTURE_TOKENIZER)
+    .option('--failures', 'list the schemas that did not pass, and why', false)
+    .option('--json', 'print the result as JSON', false)
+    .action((directory: string, flags: { tokenizer: string; failures: boolean; json: boolean }) => reportErrors(async () => maskbench(directory, flags)));
+}
+
+function maskbench(directory: string, { tokenizer: path, failures, json }: { tokenizer: string; failures: boolean; json: boolean }): void {
+  const tokenizer = loadTokenizer(path);
+  const bar = progress();
+  const report = runMaskbench(directory, { encode: (text) => tokenizer.encode(text), vocabulary: new Vocabulary(tokenizer, []), onProgress: (split, done, total) => bar.update(split, done, total) });
+  bar.stop();
+  if (json) process.stdout.write(`${JSON.stringify({ ...report, failures: failures ? report.failures : undefined })}\n`);
+  else {
+    process.stdout.write(maskbenchTable(report));
+    if (failures) for (const { id, outcome, reason } of report.failures) process.stdout.write(`${outcome} ${id}: ${reason.slice(0, 300)}\n`);
+  }
+  if (report.tooLoose > 0) process.exitCode = 1;
+}
+
+function maskbenchTable({ splits, ...total }: MaskbenchReport): string {
+  const columns = ['split', 'schemas', 'pass', 'refused', 'over-strict', 'too loose', 'pass %', 'compile ms p50', 'p99', 'mask us p50', 'p99'];
+  const rows = [...Object.entries(splits), ['all', total] as const].map(([split, { schemas, pass, refused, overStrict, tooLoose, compileMs, maskUs }]) => [
+    split,
+    ...[schemas, pass, refused, overStrict, tooLoose].map(String),
+    ...[(100 * pass) / schemas, compileMs.p50, compileMs.p99, maskUs.p50, maskUs.p99].map((value) => value.toFixed(value < 10 ? 2 : 1)),
+  ]);
+  const widths = columns.map((column, i) => Math.max(column.length, ...rows.map((row) => row[i].length)));
+  return [columns, ...rows].map((row) => `${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ')}\n`).join('');
 }

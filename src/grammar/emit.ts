@@ -1,0 +1,330 @@
+/** Shapes → grammar: what can be reached from the root, without what can never be completed. */
+import { intersectDfa, subtractDfa, wordsDfa, matchesDfa } from './dfa.ts';
+import type { Dfa } from './dfa.ts';
+import { ALL_TEXTS } from './dfa.ts';
+import { BudgetError, GrammarError } from './error.ts';
+import { GrammarBuilder } from './grammar.ts';
+import type { Alternative, ArrayRule, Child, Grammar, GrammarSymbol, Item, ObjectRule, Whitespace } from './grammar.ts';
+import type { Normalizer } from './normalize.ts';
+import { INTEGER, keyOfNumbers, numberTable } from './numbers.ts';
+import type { NumberSet } from './numbers.ts';
+import { FALSE, TRUE, termOfKey } from './shapes.ts';
+import type { ArrayShape, ObjectShape, Shapes, Term } from './shapes.ts';
+import { keyOfStrings } from './strings.ts';
+import type { StringSet } from './strings.ts';
+
+/** declared: named properties in their order, others after them; any: as the model likes. */
+export type PropertyOrder = 'declared' | 'any';
+
+interface ItemPlan {
+  readonly plain: Term;
+  /** FALSE where the array counts no matches. */
+  readonly match: Term;
+}
+
+interface ArrayPlan {
+  readonly shape: ArrayShape;
+  readonly prefix: readonly ItemPlan[];
+  readonly rest: ItemPlan;
+}
+
+interface KeyClass {
+  readonly dfa: Dfa | null;
+  readonly except: readonly string[];
+  readonly term: Term;
+}
+
+interface ObjectPlan {
+  readonly shape: ObjectShape;
+  readonly named: readonly { readonly name: string; readonly term: Term; readonly required: boolean }[];
+  readonly open: readonly KeyClass[];
+}
+
+interface Plan {
+  readonly term: Term;
+  readonly scalars: readonly GrammarSymbol[];
+  readonly arrays: readonly ArrayPlan[];
+  readonly objects: readonly ObjectPlan[];
+}
+
+const MAX_TERMS = 20_000;
+const MAX_KEY_CLASSES = 64;
+/** A sign, at most 21 digits, a fraction, or one digit with fraction and exponent: no double runs over, and none runs on. */
+const ANY_NUMBER_TEXT = '-?(0|[1-9]\\d{0,20})(\\.\\d{1,20})?|-?\\d(\\.\\d{1,20})?[eE][+-]?(\\d{1,2}|[12]\\d\\d|30[0-7])';
+const INTEGER_TEXT = '0|-?[1-9]\\d{0,20}';
+const INTEGER_KEY = keyOfNumbers({ min: null, max: null, conditions: [INTEGER] });
+
+export class Emitter {
+  readonly #normalizer: Normalizer;
+  readonly #builder: GrammarBuilder;
+  readonly #order: PropertyOrder;
+  readonly #plans = new Map<Term, Plan>();
+  readonly #heights = new Map<Term, number>();
+  readonly #symbols = new Map<Term, GrammarSymbol>();
+
+  constructor(normalizer: Normalizer, order: PropertyOrder, whitespace: Whitespace) {
+    this.#normalizer = normalizer;
+    this.#builder = new GrammarBuilder(whitespace);
+    this.#order = order;
+  }
+
+  emit(root: Term): Grammar {
+    this.#explore(root);
+    this.#settleHeights();
+    if (this.#height(root) === Infinity) throw new GrammarError('', '', 'no value satisfies the schema');
+    return this.#builder.finish(this.#symbol(root));
+  }
+
+  #explore(root: Term): void {
+    const todo = [root];
+    for (let term = todo.pop(); term !== undefined; term = todo.pop()) {
+      if (term === FALSE || this.#plans.has(term)) continue;
+      if (this.#plans.size >= MAX_TERMS) throw new GrammarError('', '', `the schema comes apart into more than ${MAX_TERMS} different subschemas`);
+      const plan = this.#at(term, () => this.#plan(term as Term));
+      this.#plans.set(term, plan);
+      for (const { prefix, rest } of plan.arrays) for (const { plain, match } of [...prefix, rest]) todo.push(plain, match);
+      for (const { named, open } of plan.objects) for (const child of [...named, ...open]) todo.push(child.term);
+    }
+  }
+
+  /** Where the fault is: the first subschema of the term. */
+  #pointer(term: Term): string {
+    const [atom] = this.#normalizer.terms.atoms(term);
+    return atom === undefined ? '' : this.#normalizer.document.node(atom >> 1).pointer;
+  }
+
+  #at<T>(term: Term, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof BudgetError) throw new GrammarError('', this.#pointer(term), error.message);
+      throw error;
+    }
+  }
+
+  #plan(term: Term): Plan {
+    const shapes = this.#normalizer.shapes(term);
+    return {
+      term,
+      scalars: this.#scalars(shapes),
+      arrays: shapes.arrays.map((shape) => this.#arrayPlan(shape, term)),
+      objects: shapes.objects.map((shape) => this.#objectPlan(shape, term)),
+    };
+  }
+
+  #scalars(shapes: Shapes): GrammarSymbol[] {
+    const words = (['null', 'true', 'false'] as const).filter((word) => shapes[word]) as string[];
+    const symbols: GrammarSymbol[] = [];
+    for (const set of shapes.strings) {
+      if (set.words === null) symbols.push(this.#text(set));
+      else for (const word of set.words) words.push(JSON.stringify(word));
+    }
+    for (const set of shapes.numbers) {
+      const point = pointOf(set);
+      if (point !== null) words.push(...(numberTable(set) === null && set.conditions.length > 0 ? [] : [point]));
+      else symbols.push(...this.#number(set));
+    }
+    return words.length === 0 ? symbols : [this.#builder.words(words), ...symbols];
+  }
+
+  #text(set: StringSet, except: readonly string[] = []): GrammarSymbol {
+    return this.#builder.lexeme(`text ${keyOfStrings(set)} ${JSON.stringify(except)}`, () => ({ kind: 'text', quoted: true, dfa: set.dfa, min: set.min, max: set.max, except }));
+  }
+
+  #number(set: NumberSet): GrammarSymbol[] {
+    const key = keyOfNumbers(set);
+    if (key === '::') return [this.#builder.pattern(ANY_NUMBER_TEXT)];
+    if (key === INTEGER_KEY) return [this.#builder.pattern(INTEGER_TEXT)];
+    const table = numberTable(set);
+    return table === null ? [] : [this.#builder.lexeme(`number ${key}`, () => ({ kind: 'number', table }))];
+  }
+
+  #arrayPlan(shape: ArrayShape, term: Term): ArrayPlan {
+    const { terms } = this.#normalizer;
+    const { contains } = shape;
+    const item = (plain: Term): ItemPlan => {
+      if (contains === null) return { plain, match: FALSE };
+      const [atom] = terms.atoms(contains.term);
+      const others = contains.max === Infinity ? TRUE : this.#normalizer.negate(contains.term, this.#normalizer.document.node((atom ?? 0) >> 1));
+      return { plain: terms.and(plain, others), match: terms.and(plain, contains.term) };
+    };
+    const prefix = shape.prefix.slice(0, Math.min(shape.prefix.length, shape.max)).map(item);
+    if (shape.min > 100_000) throw new GrammarError('minItems', this.#pointer(term), 'more than 100000 items are not supported');
+    return { shape, prefix, rest: item(shape.max <= prefix.length ? FALSE : shape.rest) };
+  }
+
+  #objectPlan(shape: ObjectShape, term: Term): ObjectPlan {
+    const { terms, budget } = this.#normalizer;
+    const names = new Set([...shape.layers.flatMap(({ named }) => [...named.keys()]), ...shape.required]);
+    const required = new Set(shape.required);
+    budget.spend(names.size);
+    const named = [...names].map((name) => ({ name, term: termOfKey(shape, name, terms), required: required.has(name) }));
+    const open = shape.max === 0 ? [] : this.#keyClasses(shape, [...names]);
+    const sure = required.size + 1;
+    if (open.length > 0 && shape.min > sure && shape.layers.length >= 0) this.#refuseCount(shape, term, sure);
+    return { shape, named: named.filter((key) => key.term !== FALSE), open };
+  }
+
+  #refuseCount({ min }: ObjectShape, term: Term, sure: number): never {
+    throw new GrammarError('minProperties', `${this.#pointer(term)}/minProperties`, `${min} is above ${sure}, and keys that are not named can't be told from each other`);
+  }
+
+  /** Keys that no schema names, by what their values must satisfy. */
+  #keyClasses(shape: ObjectShape, names: readonly string[]): KeyClass[] {
+    const { terms, budget } = this.#normalizer;
+    const patterns = new Map(shape.layers.flatMap((layer) => layer.patterns.map(({ source, dfa }) => [source, dfa] as const)));
+    let classes: { dfa: Dfa | null; hits: ReadonlySet<string> }[] = [{ dfa: shape.keys, hits: new Set() }];
+    for (const [source, dfa] of patterns) {
+      if (dfa === null) continue;
+      budget.spend(classes.length * dfa.accepting.length);
+      classes = classes.flatMap((part) => {
+        const language = part.dfa ?? ALL_TEXTS;
+        const inside = intersectDfa(language, dfa);
+        const outside = subtractDfa(language, dfa);
+        return [...(inside === null ? [] : [{ dfa: inside, hits: new Set([...part.hits, source]) }]), ...(outside === null ? [] : [{ dfa: outside, hits: part.hits }])];
+      });
+      if (classes.length > MAX_KEY_CLASSES) throw new BudgetError(`patternProperties overlap in more than ${MAX_KEY_CLASSES} ways`);
+    }
+    return classes.flatMap(({ dfa, hits }): KeyClass[] => {
+      let term = TRUE;
+      for (const layer of shape.layers) {
+        const matching = layer.patterns.filter(({ source }) => hits.has(source));
+        for (const pattern of matching) term = terms.and(term, pattern.term);
+        if (matching.length === 0) term = terms.and(term, layer.additional);
+      }
+      if (term === FALSE) return [];
+      if (dfa === null) return [{ dfa, except: names, term }];
+      const taken = names.filter((name) => matchesDfa(dfa, name));
+      const left = taken.length === 0 ? dfa : subtractDfa(dfa, wordsDfa(taken) as Dfa);
+      return left === null ? [] : [{ dfa: left, except: [], term }];
+    });
+  }
+
+  #height(term: Term): number {
+    return term === FALSE ? Infinity : (this.#heights.get(term) ?? Infinity);
+  }
+
+  /** Least nesting that completes each term, up from those that need none; what is left at infinity can't be completed. */
+  #settleHeights(): void {
+    const plans = [...this.#plans.values()].reverse();
+    for (let changed = true; changed; ) {
+      changed = false;
+      this.#normalizer.budget.spend(plans.length);
+      for (const plan of plans) {
+        const height = this.#heightOf(plan);
+        if (height >= this.#height(plan.term)) continue;
+        this.#heights.set(plan.term, height);
+        changed = true;
+      }
+    }
+  }
+
+  #heightOf({ scalars, arrays, objects }: Plan): number {
+    if (scalars.length > 0) return 0;
+    return Math.min(Infinity, ...arrays.map((array) => this.#arrayHeight(array)), ...objects.map((object) => this.#objectHeight(object)));
+  }
+
+  #itemHeight({ plain, match }: ItemPlan): number {
+    return Math.min(this.#height(plain), this.#height(match));
+  }
+
+  #arrayHeight({ shape, prefix, rest }: ArrayPlan): number {
+    let height = 0;
+    for (let i = 0; i < Math.min(shape.min, prefix.length + 1); i++) height = Math.max(height, this.#itemHeight(prefix[i] ?? rest));
+    const needed = shape.contains?.min ?? 0;
+    if (needed > 0) {
+      const inReach = prefix.findIndex((item) => this.#itemHeight(item) === Infinity);
+      const reachable = inReach >= 0 ? inReach : this.#itemHeight(rest) === Infinity ? prefix.length : Infinity;
+      const matching = prefix.slice(0, reachable).map(({ match }) => this.#height(match)).filter((value) => value < Infinity);
+      const more = reachable > prefix.length && this.#height(rest.match) < Infinity ? shape.max - prefix.length : 0;
+      if (matching.length + more < needed) return Infinity;
+      height = Math.max(height, Math.min(...matching, more > 0 ? this.#height(rest.match) : Infinity));
+    }
+    return 1 + height;
+  }
+
+  #objectHeight({ shape, named, open }: ObjectPlan): number {
+    const required = named.filter((key) => key.required).map(({ term }) => this.#height(term));
+    const optional = named.filter((key) => !key.required).map(({ term }) => this.#height(term));
+    const missing = shape.min - required.length;
+    const others = [...optional, ...open.flatMap(({ term }) => Array.from({ length: Math.min(Math.max(missing, 0), 2) }, () => this.#height(term)))].sort((a, b) => a - b);
+    return 1 + Math.max(0, ...required, missing > 0 ? (others[missing - 1] ?? Infinity) : 0);
+  }
+
+  #child(term: Term): Child | null {
+    const height = this.#height(term);
+    return height === Infinity ? null : { value: this.#symbol(term), height };
+  }
+
+  #symbol(term: Term): GrammarSymbol {
+    let symbol = this.#symbols.get(term);
+    if (symbol !== undefined) return symbol;
+    symbol = this.#builder.reserve();
+    this.#symbols.set(term, symbol);
+    // Defined below, not here: schemas nest deeper than calls may.
+    this.#pending.push(term);
+    if (this.#pending.length === 1) this.#definePending();
+    return symbol;
+  }
+
+  readonly #pending: Term[] = [];
+
+  #definePending(): void {
+    for (let i = 0; i < this.#pending.length; i++) this.#define(this.#pending[i]);
+    this.#pending.length = 0;
+  }
+
+  #define(term: Term): void {
+    const plan = this.#plans.get(term) as Plan;
+    const alternatives: Alternative[] = plan.scalars.map((symbol) => ({ symbols: [symbol], height: 0 }));
+    for (const array of plan.arrays) {
+      const height = this.#arrayHeight(array);
+      if (height < Infinity) alternatives.push({ symbols: [this.#builder.rule(this.#arrayRule(array))], height });
+    }
+    for (const object of plan.objects) {
+      const height = this.#objectHeight(object);
+      if (height < Infinity) alternatives.push({ symbols: [this.#builder.rule(this.#objectRule(object))], height });
+    }
+    this.#builder.define(this.#symbols.get(term) as GrammarSymbol, { kind: 'choice', alternatives });
+  }
+
+  #arrayRule({ shape, prefix, rest }: ArrayPlan): ArrayRule {
+    const item = ({ plain, match }: ItemPlan): Item => ({ plain: this.#child(plain), match: this.#child(match) });
+    const items = prefix.map(item);
+    const others = item(rest);
+    // The first impossible item ends the array before it.
+    const broken = items.findIndex(({ plain, match }) => plain === null && match === null);
+    const bound = broken >= 0 ? broken : others.plain === null && others.match === null ? items.length : Infinity;
+    return {
+      kind: 'array',
+      prefix: items,
+      rest: others,
+      min: shape.min,
+      max: Math.min(shape.max, bound),
+      minMatches: shape.contains?.min ?? 0,
+      maxMatches: shape.contains?.max ?? Infinity,
+    };
+  }
+
+  #objectRule({ shape, named, open }: ObjectPlan): ObjectRule {
+    return {
+      kind: 'object',
+      named: named.flatMap(({ name, term, required }) => {
+        const child = this.#child(term);
+        return child === null ? [] : [{ key: this.#builder.words([JSON.stringify(name)]), child, required }];
+      }),
+      open: open.flatMap(({ dfa, except, term }) => {
+        const child = this.#child(term);
+        return child === null ? [] : [{ key: this.#text({ words: null, dfa, min: 0, max: Infinity }, except), child }];
+      }),
+      min: shape.min,
+      max: shape.max,
+      ordered: this.#order === 'declared',
+    };
+  }
+}
+
+/** The text of the one number in the set; null where there may be more. */
+function pointOf({ min, max }: NumberSet): string | null {
+  return min !== null && max !== null && min.value === max.value && !min.exclusive && !max.exclusive ? String(min.value) : null;
+}

@@ -1,0 +1,37 @@
+/** Why a grammar was refused: which keyword, where, and what to do. */
+export class GrammarError extends Error {
+  override name = 'GrammarError';
+  /** The keyword (or construct) that can't be enforced; empty where none is to blame. */
+  readonly keyword: string;
+  /** JSON pointer (schemas) or line (grammars) of it. */
+  readonly pointer: string;
+
+  constructor(keyword: string, pointer: string, reason: string) {
+    super(`${keyword === '' ? '' : `${keyword} at `}${pointer === '' ? 'the root' : pointer}: ${reason}`);
+    this.keyword = keyword;
+    this.pointer = pointer;
+  }
+}
+
+/** Work that a compile may do before it is refused: hostile input ends in bounded time and memory. */
+export class Budget {
+  #left: number;
+
+  constructor(units: number) {
+    this.#left = units;
+  }
+
+  spend(units: number): void {
+    this.#left -= units;
+    if (this.#left < 0) throw new BudgetError();
+  }
+}
+
+/** Thrown where only the caller knows the place; becomes a GrammarError there. */
+export class BudgetError extends Error {
+  override name = 'BudgetError';
+
+  constructor(message = 'too large: compiling it would take too long; simplify it') {
+    super(message);
+  }
+}

@@ -1,0 +1,76 @@
+/** The formats that are regular languages, as patterns for the whole text. */
+
+const HEX = '[0-9A-Fa-f]';
+const LEAP_YEAR = '(?:\\d{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)';
+const DATE =
+  '(?:\\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\d|30)|02-(?:0[1-9]|1\\d|2[0-8]))' + `|${LEAP_YEAR}-02-29)`;
+const OFFSET = '(?:[Zz]|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)';
+const FRACTION = '(?:\\.\\d{1,12})?';
+const TIME = `(?:(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d${FRACTION}${OFFSET}|${leapSeconds()})`;
+const NUMBER = '\\d{1,9}';
+const DURATION_TIME = `T(?:${NUMBER}H(?:${NUMBER}M(?:${NUMBER}S)?)?|${NUMBER}M(?:${NUMBER}S)?|${NUMBER}S)`;
+const DURATION_DATE = `(?:${NUMBER}Y(?:${NUMBER}M(?:${NUMBER}D)?)?|${NUMBER}M(?:${NUMBER}D)?|${NUMBER}D)`;
+const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
+const IPV4 = `${OCTET}(?:\\.${OCTET}){3}`;
+const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
+const HOST = `${LABEL}(?:\\.${LABEL})*`;
+const IPV6 = ipv6();
+const ATEXT = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]";
+const QUOTED = '"(?:[ !#-\\[\\]-~]|\\\\[ -~]){0,62}"';
+const EMAIL = `(?:${ATEXT}+(?:\\.${ATEXT}+)*|${QUOTED})@(?:${HOST}|\\[(?:${IPV4}|IPv6:${IPV6})\\])`;
+const UNRESERVED = "A-Za-z0-9\\-._~!$&'()*+,;=";
+const ESCAPED = `%${HEX}{2}`;
+const PCHAR = `(?:[${UNRESERVED}:@]|${ESCAPED})`;
+const USERINFO = `(?:[${UNRESERVED}:]|${ESCAPED})*@`;
+const AUTHORITY = `(?:${USERINFO})?(?:\\[(?:${IPV6}|[vV]${HEX}+\\.[${UNRESERVED}:]+)\\]|(?:[${UNRESERVED}]|${ESCAPED})*)(?::\\d*)?`;
+const PATH = `(?:/${PCHAR}*)*`;
+const TAIL = `(?:\\?(?:${PCHAR}|[/?])*)?(?:#(?:${PCHAR}|[/?])*)?`;
+const SCHEME = '[A-Za-z][A-Za-z0-9+.\\-]*:';
+const HIERARCHY = `(?://${AUTHORITY}${PATH}|/(?:${PCHAR}+${PATH})?|${PCHAR}+${PATH})?`;
+const NO_COLON = `(?:[${UNRESERVED}@]|${ESCAPED})`;
+const RELATIVE = `(?://${AUTHORITY}${PATH}|/(?:${PCHAR}+${PATH})?|${NO_COLON}+${PATH})?`;
+const POINTER = '(?:/(?:[^~/]|~[01])*)*';
+
+export interface Format {
+  readonly pattern: string;
+  readonly maxLength?: number;
+}
+
+export const FORMATS: Readonly<Record<string, Format>> = {
+  date: { pattern: DATE },
+  time: { pattern: TIME },
+  'date-time': { pattern: `${DATE}[Tt]${TIME}` },
+  duration: { pattern: `P(?:${NUMBER}W|${DURATION_DATE}(?:${DURATION_TIME})?|${DURATION_TIME})` },
+  email: { pattern: EMAIL },
+  hostname: { pattern: HOST, maxLength: 253 },
+  ipv4: { pattern: IPV4 },
+  ipv6: { pattern: IPV6 },
+  uuid: { pattern: `${HEX}{8}-${HEX}{4}-${HEX}{4}-${HEX}{4}-${HEX}{12}` },
+  uri: { pattern: `${SCHEME}${HIERARCHY}${TAIL}` },
+  'uri-reference': { pattern: `(?:${SCHEME}${HIERARCHY}|${RELATIVE})${TAIL}` },
+  'json-pointer': { pattern: POINTER },
+  'relative-json-pointer': { pattern: `(?:0|[1-9]\\d{0,8})(?:#|${POINTER})` },
+};
+
+/** Formats of the standard that are not regular, or beyond what a pattern can say. */
+export const REFUSED_FORMATS: ReadonlySet<string> = new Set(['idn-email', 'idn-hostname', 'iri', 'iri-reference', 'uri-template', 'regex']);
+
+/** The 61st second of a day, wherever that day's last minute falls. */
+function leapSeconds(): string {
+  return `23:59:60${FRACTION}(?:[Zz]|[+-]00:00)`;
+}
+
+function ipv6(): string {
+  const group = `${HEX}{1,4}`;
+  const last = `(?:${group}:${group}|${IPV4})`;
+  const forms = [`(?:${group}:){6}${last}`];
+  for (let before = 0; before <= 7; before++) {
+    const head = before === 0 ? '' : `${group}(?::${group}){${before - 1}}`;
+    const after = 7 - before;
+    const tails: string[] = after === 0 ? [''] : [`(?:${group}(?::${group}){0,${after - 1}})?`];
+    // An IPv4 address at the end takes two groups' place.
+    if (after >= 2) tails.push(`(?:${group}:){0,${after - 2}}${IPV4}`);
+    forms.push(`${head}::(?:${tails.join('|')})`);
+  }
+  return `(?:${forms.join('|')})`;
+}

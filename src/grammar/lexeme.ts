@@ -1,0 +1,357 @@
+/** What is read byte by byte: specifications (plain values, so that a grammar can cross threads) and the automata that run them. */
+import { stepDfa, universalStates } from './dfa.ts';
+import type { Dfa } from './dfa.ts';
+import { NUMBER_LETTERS } from './numbers.ts';
+import type { NumberTable } from './numbers.ts';
+import { Lengths } from './strings.ts';
+
+export type LexemeSpec =
+  /** One of these texts, as they stand. */
+  | { readonly kind: 'words'; readonly words: readonly string[] }
+  /** A text of the language, between quotes and escaped as JSON wants it, or bare. */
+  | { readonly kind: 'text'; readonly quoted: boolean; readonly dfa: Dfa | null; readonly min: number; readonly max: number; readonly except: readonly string[] }
+  | { readonly kind: 'number'; readonly table: NumberTable };
+
+export const STOP = -1;
+
+/** A deterministic automaton over bytes, made as it is walked; every state it has can still be completed. */
+export interface Lexeme {
+  readonly start: number;
+  /** STOP where the byte can't come here. */
+  step(state: number, byte: number): number;
+  accepts(state: number): boolean;
+  /** No byte can follow. */
+  isLast(state: number): boolean;
+  /** At the border of two characters of a string, how many of any characters may follow. */
+  freeChars(state: number): number;
+}
+
+export function openLexeme(spec: LexemeSpec): Lexeme {
+  if (spec.kind === 'words') return new WordsLexeme(spec.words);
+  return spec.kind === 'text' ? new TextLexeme(spec) : new NumberLexeme(spec.table);
+}
+
+const utf8 = new TextEncoder();
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) if (a[i] !== b[i]) return a[i] - b[i];
+  return a.length - b.length;
+}
+
+/** A state is a run of the sorted words that share their first bytes. */
+class WordsLexeme implements Lexeme {
+  readonly start = 0;
+  readonly #words: readonly Uint8Array[];
+  readonly #low = [0];
+  readonly #high: number[];
+  readonly #depth = [0];
+  readonly #next: Map<number, number>[] = [new Map()];
+
+  constructor(words: readonly string[]) {
+    this.#words = words.map((word) => utf8.encode(word)).sort(compareBytes);
+    this.#high = [words.length];
+  }
+
+  step(state: number, byte: number): number {
+    const known = this.#next[state].get(byte);
+    if (known !== undefined) return known;
+    const depth = this.#depth[state];
+    const high = this.#high[state];
+    let low = this.#low[state];
+    while (low < high && (this.#words[low].length <= depth || this.#words[low][depth] < byte)) low++;
+    let end = low;
+    while (end < high && this.#words[end][depth] === byte) end++;
+    if (end === low) return STOP;
+    const target = this.#low.length;
+    this.#low.push(low);
+    this.#high.push(end);
+    this.#depth.push(depth + 1);
+    this.#next.push(new Map());
+    this.#next[state].set(byte, target);
+    return target;
+  }
+
+  accepts(state: number): boolean {
+    return this.#words[this.#low[state]].length === this.#depth[state];
+  }
+
+  isLast(state: number): boolean {
+    return this.#words[this.#high[state] - 1].length === this.#depth[state];
+  }
+
+  freeChars(): number {
+    return 0;
+  }
+}
+
+class NumberLexeme implements Lexeme {
+  readonly start = 0;
+  readonly #table: NumberTable;
+
+  constructor(table: NumberTable) {
+    this.#table = table;
+  }
+
+  step(state: number, byte: number): number {
+    const letter = NUMBER_LETTERS.indexOf(String.fromCharCode(byte));
+    return letter < 0 ? STOP : this.#table.next[state * NUMBER_LETTERS.length + letter];
+  }
+
+  accepts(state: number): boolean {
+    return this.#table.accepting[state] === 1;
+  }
+
+  isLast(state: number): boolean {
+    const from = state * NUMBER_LETTERS.length;
+    for (let i = 0; i < NUMBER_LETTERS.length; i++) if (this.#table.next[from + i] >= 0) return false;
+    return true;
+  }
+
+  freeChars(): number {
+    return 0;
+  }
+}
+
+/** Where in the spelling of a character a text stands. */
+const OPEN = 0;
+const BORDER = 1;
+/** In a multi-byte character: low…high are the code points it can become, `pending` bytes are to come. */
+const MULTIBYTE = 2;
+const ESCAPE = 3;
+/** In \uXXXX: low…high can become of it, `pending` digits are to come. */
+const HEX = 4;
+/** Between the halves of a surrogate pair, with low…high to choose from: before `\`, then before `u`. */
+const PAIR_BACKSLASH = 5;
+const PAIR_U = 6;
+const PAIR_HEX = 7;
+const CLOSED = 8;
+
+interface TextState {
+  readonly mode: number;
+  /** State of the pattern, characters so far, node among the excepted texts. */
+  readonly at: number;
+  readonly length: number;
+  readonly except: number;
+  readonly low: number;
+  readonly high: number;
+  readonly pending: number;
+}
+
+const ESCAPED: Readonly<Record<number, number>> = { 0x22: 0x22, 0x5c: 0x5c, 0x2f: 0x2f, 0x62: 8, 0x66: 12, 0x6e: 10, 0x72: 13, 0x74: 9 };
+const NO_NODE = -1;
+
+class TextLexeme implements Lexeme {
+  readonly start = 0;
+  readonly #quoted: boolean;
+  readonly #dfa: Dfa | null;
+  readonly #min: number;
+  readonly #max: number;
+  /** Lengths beyond this need not be told apart. */
+  readonly #countTo: number;
+  readonly #lengths: Lengths | null;
+  readonly #universal: Uint8Array | null;
+  readonly #except: Map<number, number>[] = [];
+  readonly #exceptEnds = new Set<number>();
+  readonly #states: TextState[] = [];
+  readonly #index = new Map<string, number>();
+
+  constructor({ quoted, dfa, min, max, except }: Extract<LexemeSpec, { kind: 'text' }>) {
+    this.#quoted = quoted;
+    this.#dfa = dfa;
+    this.#min = min;
+    this.#max = max;
+    this.#countTo = max === Infinity ? min : max;
+    this.#lengths = dfa !== null && (min > 0 || max < Infinity) ? new Lengths(dfa, min, max) : null;
+    this.#universal = dfa === null ? null : universalStates(dfa);
+    if (except.length > 0) this.#except.push(new Map());
+    for (const text of except) this.#addExcept(text);
+    this.#intern({ mode: quoted ? OPEN : BORDER, at: 0, length: 0, except: except.length > 0 ? 0 : NO_NODE, low: 0, high: 0, pending: 0 });
+  }
+
+  #addExcept(text: string): void {
+    let node = 0;
+    for (const char of text) {
+      const codePoint = char.codePointAt(0) as number;
+      let next = this.#except[node].get(codePoint);
+      if (next === undefined) {
+        next = this.#except.length;
+        this.#except.push(new Map());
+        this.#except[node].set(codePoint, next);
+      }
+      node = next;
+    }
+    this.#exceptEnds.add(node);
+  }
+
+  #intern(state: TextState): number {
+    const key = `${state.mode},${state.at},${state.length},${state.except},${state.low},${state.high},${state.pending}`;
+    let id = this.#index.get(key);
+    if (id === undefined) {
+      id = this.#states.length;
+      this.#states.push(state);
+      this.#index.set(key, id);
+    }
+    return id;
+  }
+
+  step(id: number, byte: number): number {
+    const state = this.#states[id];
+    switch (state.mode) {
+      case OPEN:
+        return byte === 0x22 ? this.#intern({ ...state, mode: BORDER }) : STOP;
+      case BORDER:
+        return this.#border(state, byte);
+      case MULTIBYTE:
+        return byte >> 6 === 2 ? this.#narrow(state, 6, byte & 63, MULTIBYTE) : STOP;
+      case ESCAPE:
+        return this.#escape(state, byte);
+      case HEX:
+      case PAIR_HEX: {
+        const digit = hexDigit(byte);
+        return digit < 0 ? STOP : this.#hex(state, digit);
+      }
+      case PAIR_BACKSLASH:
+        return byte === 0x5c ? this.#intern({ ...state, mode: PAIR_U }) : STOP;
+      case PAIR_U:
+        return byte === 0x75 ? this.#intern({ ...state, mode: PAIR_HEX, pending: 4, low: 0, high: 0xffff, length: state.length }) : STOP;
+      default:
+        return STOP;
+    }
+  }
+
+  #border(state: TextState, byte: number): number {
+    if (this.#quoted) {
+      if (byte === 0x22) return this.#ends(state) ? this.#intern({ ...state, mode: CLOSED, at: 0, length: 0, except: NO_NODE }) : STOP;
+      if (byte === 0x5c) return this.#escapeLive(state) ? this.#intern({ ...state, mode: ESCAPE }) : STOP;
+      if (byte < 0x20) return STOP;
+    }
+    if (byte < 0x80) return this.#char(state, byte);
+    if (byte >= 0xc2 && byte <= 0xdf) return this.#partial(state, MULTIBYTE, (byte & 31) << 6, ((byte & 31) << 6) | 63, 1);
+    if (byte >= 0xe0 && byte <= 0xef) {
+      const low = (byte & 15) << 12;
+      return this.#partial(state, MULTIBYTE, Math.max(low, 0x800), byte === 0xed ? 0xd7ff : low | 0xfff, 2);
+    }
+    if (byte < 0xf0 || byte > 0xf4) return STOP;
+    const low = (byte & 7) << 18;
+    return this.#partial(state, MULTIBYTE, Math.max(low, 0x10000), Math.min(low | 0x3ffff, 0x10ffff), 3);
+  }
+
+  /** low…high shrinks to where the next `bits` bits are `value`. */
+  #narrow(state: TextState, bits: number, value: number, mode: number): number {
+    const span = 2 ** (bits * (state.pending - 1));
+    const base = state.low - (state.low % (span * 2 ** bits)) + value * span;
+    const low = Math.max(base, state.low);
+    const high = Math.min(base + span - 1, state.high);
+    if (low > high) return STOP;
+    return state.pending === 1 ? this.#char(state, low) : this.#partial(state, mode, low, high, state.pending - 1);
+  }
+
+  #partial(state: TextState, mode: number, low: number, high: number, pending: number): number {
+    return this.#rangeLive(state, low, high) ? this.#intern({ ...state, mode, low, high, pending }) : STOP;
+  }
+
+  /** Any character may be spelled \uXXXX where any text will do; a pattern's characters only where they must be. */
+  #highestHex(): number {
+    return this.#dfa === null ? 0xffff : 0x1f;
+  }
+
+  #escapeLive(state: TextState): boolean {
+    if (this.#dfa === null) return state.length < this.#max;
+    return this.#rangeLive(state, 0, 0x1f) || this.#next(state, 0x22) !== null || this.#next(state, 0x5c) !== null;
+  }
+
+  #escape(state: TextState, byte: number): number {
+    if (byte === 0x75) return this.#partial(state, HEX, 0, this.#highestHex(), 4);
+    const char = ESCAPED[byte];
+    if (char === undefined || (char === 0x2f && this.#dfa !== null)) return STOP;
+    return this.#char(state, char);
+  }
+
+  #hex(state: TextState, digit: number): number {
+    const span = 16 ** (state.pending - 1);
+    const base = state.low - (state.low % (span * 16)) + digit * span;
+    const low = Math.max(base, state.low);
+    const high = Math.min(base + span - 1, state.high);
+    if (low > high) return STOP;
+    if (state.mode === PAIR_HEX) {
+      if (high < 0xdc00 || low > 0xdfff) return STOP;
+      // Escaped pairs come where every text will do only, so any pair is as good as another.
+      return state.pending === 1 ? this.#char({ ...state, low: 0, high: 0 }, 0x10000) : this.#intern({ ...state, low, high, pending: state.pending - 1 });
+    }
+    if (state.pending > 1) {
+      if (low >= 0xdc00 && high <= 0xdfff) return STOP;
+      return this.#partial(state, HEX, low, high, state.pending - 1);
+    }
+    if (low >= 0xdc00 && low <= 0xdfff) return STOP;
+    if (low >= 0xd800 && low <= 0xdbff) return this.#pair(state);
+    return this.#char(state, low);
+  }
+
+  /** A pair stands for a character that no excepted text may hold, or the exception could be spelled around. */
+  #pair(state: TextState): number {
+    if (state.except !== NO_NODE && [...this.#except[state.except].keys()].some((char) => char > 0xffff)) return STOP;
+    return this.#intern({ ...state, mode: PAIR_BACKSLASH, low: 0, high: 0, pending: 0 });
+  }
+
+  #char(state: TextState, char: number): number {
+    const next = this.#next(state, char);
+    return next === null ? STOP : this.#intern(next);
+  }
+
+  #next(state: TextState, char: number): TextState | null {
+    const at = this.#dfa === null ? 0 : stepDfa(this.#dfa, state.at, char);
+    if (at < 0 || state.length >= this.#max) return null;
+    const length = Math.min(state.length + 1, this.#countTo);
+    if (this.#lengths !== null && !this.#lengths.live(at, length)) return null;
+    const except = state.except === NO_NODE ? NO_NODE : (this.#except[state.except].get(char) ?? NO_NODE);
+    return { mode: BORDER, at, length, except, low: 0, high: 0, pending: 0 };
+  }
+
+  #rangeLive(state: TextState, low: number, high: number): boolean {
+    if (this.#dfa === null) return state.length < this.#max;
+    for (let char = low; char <= high; char = this.#segmentEnd(char) + 1) if (this.#next(state, char) !== null) return true;
+    return false;
+  }
+
+  #segmentEnd(char: number): number {
+    const { bounds } = this.#dfa as Dfa;
+    let low = 0;
+    let high = bounds.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (bounds[middle] > char) high = middle;
+      else low = middle + 1;
+    }
+    return low < bounds.length ? bounds[low] - 1 : Infinity;
+  }
+
+  #ends({ at, length, except }: TextState): boolean {
+    return length >= this.#min && (this.#dfa === null || this.#dfa.accepting[at] === 1) && !this.#exceptEnds.has(except);
+  }
+
+  accepts(id: number): boolean {
+    const state = this.#states[id];
+    return this.#quoted ? state.mode === CLOSED : state.mode === BORDER && this.#ends(state);
+  }
+
+  isLast(id: number): boolean {
+    const { mode, at, length } = this.#states[id];
+    if (this.#quoted || mode !== BORDER) return mode === CLOSED;
+    if (length >= this.#max) return true;
+    return this.#dfa !== null && this.#dfa.next.subarray(at * this.#dfa.numClasses, (at + 1) * this.#dfa.numClasses).every((target) => target < 0);
+  }
+
+  freeChars(id: number): number {
+    const { mode, at, length } = this.#states[id];
+    if (mode !== BORDER || !this.#quoted) return 0;
+    if (this.#universal !== null && (this.#universal[at] === 0 || this.#max < Infinity)) return 0;
+    return this.#max - length;
+  }
+}
+
+function hexDigit(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const letter = byte | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
+}

@@ -1,0 +1,221 @@
+/** Follows one output through a grammar: which tokens may come next, which must, and has it come to an end. */
+import { AmbiguityError, Automaton, REJECT } from './automaton.ts';
+import type { Grammar } from './grammar.ts';
+import { MaskCache } from './mask.ts';
+import type { Vocabulary } from './trie.ts';
+
+/** Bytes that are forced are looked for so far ahead. */
+const MAX_FORCED_BYTES = 256;
+/** Text before the forced bytes that a tokenizer is shown. */
+const MAX_BEFORE_TOKENS = 16;
+
+const automata = new WeakMap<Grammar, Automaton>();
+const caches = new WeakMap<Automaton, WeakMap<Vocabulary, MaskCache>>();
+
+/** Matchers of one grammar share its automaton, those of one vocabulary too its masks. */
+export function createMatcher(grammar: Grammar, vocabulary: Vocabulary): GrammarMatcher {
+  let automaton = automata.get(grammar);
+  if (automaton === undefined) automata.set(grammar, (automaton = new Automaton(grammar)));
+  let byVocabulary = caches.get(automaton);
+  if (byVocabulary === undefined) caches.set(automaton, (byVocabulary = new WeakMap()));
+  let masks = byVocabulary.get(vocabulary);
+  if (masks === undefined) byVocabulary.set(vocabulary, (masks = new MaskCache(automaton, vocabulary)));
+  return new GrammarMatcher(automaton, vocabulary, masks);
+}
+
+export class GrammarMatcher {
+  readonly #automaton: Automaton;
+  readonly #vocabulary: Vocabulary;
+  readonly #masks: MaskCache;
+  #generation: number;
+  /** Accepted tokens, and the state before each and after the last. */
+  readonly #tokens: number[] = [];
+  readonly #states: number[];
+  #ended = false;
+  #error: AmbiguityError | null = null;
+
+  constructor(automaton: Automaton, vocabulary: Vocabulary, masks: MaskCache) {
+    this.#automaton = automaton;
+    this.#vocabulary = vocabulary;
+    this.#masks = masks;
+    this.#generation = automaton.generation;
+    this.#states = [automaton.start];
+  }
+
+  /** Why nothing can be accepted any more, where that is the grammar's fault. */
+  get error(): Error | null {
+    return this.#error;
+  }
+
+  /** The text so far is complete. */
+  get isAccepting(): boolean {
+    return this.#error === null && this.#automaton.isAccepting(this.#state());
+  }
+
+  get isEnded(): boolean {
+    return this.#ended;
+  }
+
+  /** Sets the bits of the tokens that may come next and clears the others: bit i of word w is token 32·w + i. */
+  fillMask(mask: Int32Array): void {
+    const done = this.#guard(() => {
+      if (this.#ended) mask.fill(0);
+      else this.#masks.fill(this.#state(), mask);
+      return true;
+    });
+    if (done === null) mask.fill(0);
+    if (done === null || this.#ended || this.isAccepting) this.#allowEnd(mask);
+  }
+
+  /** Ends of text outside the vocabulary's range have no bit. */
+  #allowEnd(mask: Int32Array): void {
+    for (const token of this.#vocabulary.eosTokenIds) if (token >> 5 < mask.length) mask[token >> 5] |= 1 << (token & 31);
+  }
+
+  /** False where the token is not allowed; nothing changes then. */
+  accept(token: number): boolean {
+    if (this.#ended || this.#error !== null) return false;
+    if (this.#vocabulary.eosTokenIds.includes(token)) {
+      if (!this.isAccepting) return false;
+      this.#tokens.push(token);
+      this.#states.push(this.#state());
+      return (this.#ended = true);
+    }
+    const bytes = this.#vocabulary.bytesOf(token);
+    if (bytes === null) return false;
+    const next = this.#guard(() => this.#run(this.#state(), bytes));
+    if (next === null || next === REJECT) return false;
+    this.#tokens.push(token);
+    this.#states.push(next);
+    return true;
+  }
+
+  /** Takes back the last tokens. */
+  rollback(count: number): void {
+    if (count > this.#tokens.length) throw new RangeError(`rollback of ${count} tokens; ${this.#tokens.length} were accepted`);
+    if (count === 0) return;
+    this.#tokens.length -= count;
+    this.#states.length -= count;
+    this.#ended = false;
+    this.#error = null;
+  }
+
+  clone(): GrammarMatcher {
+    const copy = new GrammarMatcher(this.#automaton, this.#vocabulary, this.#masks);
+    copy.#tokens.push(...this.#tokens);
+    copy.#states.splice(0, 1, ...this.#states);
+    copy.#generation = this.#generation;
+    copy.#ended = this.#ended;
+    copy.#error = this.#error;
+    return copy;
+  }
+
+  /**
+   * Tokens that must come next. The grammar forces bytes; which tokens spell them is the tokenizer's affair, so it is asked, with the
+   * text before. Where the text could go on in a way that changes the last tokens, those are left to the model.
+   */
+  forcedTokens(): readonly number[] {
+    if (this.#ended || this.#error !== null) return [];
+    const forced = this.#guard(() => this.#forcedBytes());
+    if (forced === null || forced.bytes.length === 0) return [];
+    const tokens = this.#spell(forced.bytes);
+    return forced.complete ? tokens : this.#stable(tokens, forced.bytes);
+  }
+
+  /** The only bytes that can follow; complete where the text must end after them. */
+  #forcedBytes(): { bytes: Uint8Array; complete: boolean } {
+    const bytes: number[] = [];
+    let state = this.#state();
+    while (bytes.length < MAX_FORCED_BYTES) {
+      if (this.#automaton.isAccepting(state)) {
+        const ends = this.#automaton.onlyByte(state) === null && !this.#automaton.hasNext(state);
+        return { bytes: Uint8Array.from(bytes), complete: ends };
+      }
+      const byte = this.#automaton.onlyByte(state);
+      if (byte === null) break;
+      bytes.push(byte);
+      state = this.#automaton.step(state, byte);
+    }
+    return { bytes: Uint8Array.from(bytes), complete: false };
+  }
+
+  /** Empty where the tokenizer would have spelled the text before differently, too. */
+  #spell(bytes: Uint8Array): number[] {
+    const before = this.#tokens.slice(-MAX_BEFORE_TOKENS);
+    const known = before.flatMap((token) => Array.from(this.#vocabulary.bytesOf(token) ?? []));
+    const text = decodeWhole(Uint8Array.from([...known, ...bytes]));
+    const encoded = text === null ? null : this.#vocabulary.encode(text);
+    if (encoded === null || before.some((token, i) => encoded[i] !== token)) return [];
+    const tokens: number[] = [];
+    let at = 0;
+    for (const token of encoded.slice(before.length)) {
+      const spelled = this.#vocabulary.bytesOf(token);
+      if (spelled === null || at + spelled.length > bytes.length || spelled.some((byte, i) => byte !== bytes[at + i])) break;
+      at += spelled.length;
+      tokens.push(token);
+    }
+    return tokens;
+  }
+
+  /** The tokens up to the first from which on a longer token could have been read. */
+  #stable(tokens: readonly number[], bytes: Uint8Array): readonly number[] {
+    let at = 0;
+    for (let i = 0; i < tokens.length; i++) {
+      if (this.#vocabulary.extends(bytes.subarray(at))) return tokens.slice(0, i);
+      at += this.#vocabulary.bytesOf(tokens[i])?.length ?? 0;
+    }
+    return tokens;
+  }
+
+  #state(): number {
+    if (this.#generation !== this.#automaton.generation) this.#replay();
+    return this.#states[this.#states.length - 1];
+  }
+
+  /** After the automaton started afresh: its states have new numbers. */
+  #replay(): void {
+    this.#generation = this.#automaton.generation;
+    this.#states.splice(0, this.#states.length, this.#automaton.start);
+    for (const token of this.#tokens) {
+      const bytes = this.#vocabulary.bytesOf(token);
+      const state = this.#states[this.#states.length - 1];
+      this.#states.push(bytes === null ? state : this.#run(state, bytes));
+    }
+  }
+
+  #run(from: number, bytes: Uint8Array): number {
+    let state = from;
+    for (let i = 0; i < bytes.length && state !== REJECT; i++) state = this.#automaton.step(state, bytes[i]);
+    return state;
+  }
+
+  /** An ambiguity that runs over makes an error of this matcher, and nothing is allowed but to end. */
+  #guard<T>(work: () => T): T | null {
+    if (this.#error !== null) return null;
+    try {
+      this.#automaton.trim();
+      return work();
+    } catch (error) {
+      if (!(error instanceof AmbiguityError)) throw error;
+      this.#error = error;
+      return null;
+    }
+  }
+}
+
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** The text of whole characters; a broken one at the end is left out. Null where the bytes are no text. */
+function decodeWhole(bytes: Uint8Array): string | null {
+  let end = bytes.length;
+  while (end > 0 && end > bytes.length - 4 && bytes[end - 1] >> 6 === 2) end--;
+  if (end > 0 && bytes[end - 1] < 0xc0) end = bytes.length;
+  for (const length of [bytes.length, end > 0 ? end - 1 : 0]) {
+    try {
+      return strict.decode(bytes.subarray(0, length));
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+    }
+  }
+  return null;
+}

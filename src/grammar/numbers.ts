@@ -1,0 +1,278 @@
+/** Sets of numbers, told apart by their decimal digits: bounds, multiples, and the complements of both. */
+import { BudgetError } from './error.ts';
+
+export interface Condition {
+  /** Multiples of step · 10^−places. */
+  readonly step: number;
+  readonly places: number;
+  readonly negative: boolean;
+}
+
+export interface Bound {
+  readonly value: number;
+  readonly exclusive: boolean;
+}
+
+export interface NumberSet {
+  readonly min: Bound | null;
+  readonly max: Bound | null;
+  readonly conditions: readonly Condition[];
+}
+
+export const ANY_NUMBER: NumberSet = { min: null, max: null, conditions: [] };
+export const INTEGER: Condition = { step: 1, places: 0, negative: false };
+
+const keyOfBound = (bound: Bound | null): string => (bound === null ? '' : `${bound.exclusive ? '!' : ''}${bound.value}`);
+export const keyOfNumbers = ({ min, max, conditions }: NumberSet): string =>
+  `${keyOfBound(min)}:${keyOfBound(max)}:${conditions.map(({ step, places, negative }) => `${negative ? '!' : ''}${step}e${places}`).sort().join()}`;
+
+/** Null where the divisor has too many digits to be told exactly. */
+export function multipleOf(divisor: number): Condition | null {
+  const { whole, fraction } = decimal(divisor);
+  const digits = `${whole}${fraction}`.replace(/^0+/, '');
+  return digits.length > 9 ? null : { step: Number(digits), places: fraction.length, negative: false };
+}
+
+export function intersectNumbers(a: NumberSet, b: NumberSet): NumberSet | null {
+  const min = tighter(a.min, b.min, 1);
+  const max = tighter(a.max, b.max, -1);
+  if (min !== null && max !== null && (min.value > max.value || (min.value === max.value && (min.exclusive || max.exclusive)))) return null;
+  const conditions = [...new Map([...a.conditions, ...b.conditions].map((c) => [`${c.step},${c.places},${c.negative}`, c])).values()];
+  const impossible = conditions.some((c) => c.negative && conditions.some((d) => !d.negative && isMultiple(d, c)));
+  return impossible ? null : { min, max, conditions };
+}
+
+/** Every multiple of d is one of c. */
+const isMultiple = (d: Condition, c: Condition): boolean => d.places <= c.places && (d.step * 10 ** (c.places - d.places)) % c.step === 0;
+
+function tighter(a: Bound | null, b: Bound | null, sign: 1 | -1): Bound | null {
+  if (a === null || b === null) return a ?? b;
+  if (a.value === b.value) return a.exclusive ? a : b;
+  return sign * a.value > sign * b.value ? a : b;
+}
+
+export function complementNumbers({ min, max, conditions }: NumberSet): NumberSet[] {
+  const parts: NumberSet[] = conditions.map((condition) => ({ ...ANY_NUMBER, conditions: [{ ...condition, negative: !condition.negative }] }));
+  if (min !== null) parts.push({ ...ANY_NUMBER, max: { value: min.value, exclusive: !min.exclusive } });
+  if (max !== null) parts.push({ ...ANY_NUMBER, min: { value: max.value, exclusive: !max.exclusive } });
+  return parts;
+}
+
+export const exactly = (value: number): NumberSet => ({ min: { value, exclusive: false }, max: { value, exclusive: false }, conditions: [] });
+
+/** A table over the bytes that numbers are written with: '-', '0'…'9', '.'. */
+export interface NumberTable {
+  readonly next: Int32Array;
+  readonly accepting: Uint8Array;
+}
+
+export const NUMBER_LETTERS = '-0123456789.';
+const WIDTH = NUMBER_LETTERS.length;
+const WHOLE_DIGITS = 21;
+const FRACTION_DIGITS = 20;
+/** Decimals with so many digits are distinct as doubles, so comparing digits and comparing doubles agree. */
+const DOUBLE_DIGITS = 15;
+const MAX_STATES = 40_000;
+
+interface Decimal {
+  readonly whole: string;
+  readonly fraction: string;
+}
+
+/** The magnitude's shortest decimal, written out. */
+function decimal(value: number): Decimal {
+  const [mantissa, exponent] = String(Math.abs(value)).split('e');
+  const [whole, fraction = ''] = mantissa.split('.');
+  const shift = Number(exponent ?? 0);
+  const digits = whole + fraction;
+  const point = whole.length + shift;
+  const left = point <= 0 ? '0' : digits.slice(0, point).padEnd(point, '0');
+  const right = point < 0 ? '0'.repeat(-point) + digits : digits.slice(Math.max(point, 0));
+  return { whole: left.replace(/^0+(?=\d)/, ''), fraction: right.replace(/0+$/, '') };
+}
+
+interface Side {
+  readonly decimal: Decimal;
+  readonly exclusive: boolean;
+}
+
+interface Range {
+  readonly negative: boolean;
+  readonly low: Side | null;
+  readonly high: Side | null;
+}
+
+const side = (bound: Bound | null): Side | null => (bound === null ? null : { decimal: decimal(bound.value), exclusive: bound.exclusive });
+
+/** Magnitudes of the set's numbers of one sign; null where there are none. */
+function magnitudes({ min, max }: NumberSet, negative: boolean): Range | null {
+  const [near, far] = negative ? [max, min] : [min, max];
+  const sign = negative ? -1 : 1;
+  if (far !== null && (sign * far.value < 0 || (far.value === 0 && far.exclusive))) return null;
+  const low = near !== null && (sign * near.value > 0 || (near.value === 0 && near.exclusive)) ? side(near) : null;
+  return { negative, low, high: side(far) };
+}
+
+interface Place {
+  readonly range: Range | null;
+  readonly phase: 'start' | 'sign' | 'whole' | 'point' | 'fraction';
+  readonly digits: number;
+  readonly total: number;
+  readonly low: number;
+  readonly high: number;
+  readonly zero: boolean;
+  readonly leadingZero: boolean;
+  readonly remainders: readonly number[];
+}
+
+const tables = new Map<string, NumberTable | null>();
+
+/** Null where no number is in the set. */
+export function numberTable(set: NumberSet): NumberTable | null {
+  const key = keyOfNumbers(set);
+  let table = tables.get(key);
+  if (table === undefined) {
+    if (tables.size > 500) tables.clear();
+    table = new NumberBuilder(set).build();
+    tables.set(key, table);
+  }
+  return table;
+}
+
+class NumberBuilder {
+  readonly #set: NumberSet;
+  readonly #strict: boolean;
+  readonly #fractionDigits: number;
+  readonly #positive: Range | null;
+  readonly #negative: Range | null;
+
+  constructor(set: NumberSet) {
+    this.#set = set;
+    const places = set.conditions.filter(({ negative }) => !negative).map((condition) => condition.places);
+    this.#fractionDigits = Math.min(FRACTION_DIGITS, ...places);
+    const exclusive = [set.min, set.max].some((bound) => bound !== null && bound.exclusive && bound.value !== 0);
+    this.#strict = exclusive || set.conditions.some(({ step, places: p, negative }) => negative || step !== 1 || p !== 0);
+    this.#positive = magnitudes(set, false);
+    this.#negative = magnitudes(set, true);
+  }
+
+  build(): NumberTable | null {
+    const start: Place = { range: null, phase: 'start', digits: 0, total: 0, low: 0, high: 0, zero: true, leadingZero: false, remainders: this.#set.conditions.map(() => 0) };
+    const places = [start];
+    const indexOf = new Map([[keyOf(start), 0]]);
+    const next: number[] = [];
+    for (let i = 0; i < places.length; i++) {
+      for (let letter = 0; letter < WIDTH; letter++) {
+        const target = this.#step(places[i], letter);
+        if (target === null) {
+          next.push(-1);
+          continue;
+        }
+        const key = keyOf(target);
+        let index = indexOf.get(key);
+        if (index === undefined) {
+          index = places.length;
+          if (index > MAX_STATES) throw new BudgetError('needs too many states to be exact');
+          indexOf.set(key, index);
+          places.push(target);
+        }
+        next.push(index);
+      }
+    }
+    return trim(Int32Array.from(next), Uint8Array.from(places, (place) => (this.#accepts(place) ? 1 : 0)));
+  }
+
+  #step(place: Place, letter: number): Place | null {
+    if (letter === 0) return place.phase === 'start' && this.#negative !== null ? { ...place, phase: 'sign', range: this.#negative } : null;
+    if (letter === WIDTH - 1) {
+      if (place.phase !== 'whole' || this.#fractionDigits === 0) return null;
+      const ended = endWhole(place);
+      return { ...ended, phase: 'point', digits: 0, leadingZero: false };
+    }
+    const range = place.phase === 'start' ? this.#positive : place.range;
+    return range === null ? null : this.#digit({ ...place, range }, letter - 1);
+  }
+
+  #digit(place: Place, digit: number): Place | null {
+    const inFraction = place.phase === 'point' || place.phase === 'fraction';
+    const whole = this.#strict ? DOUBLE_DIGITS : WHOLE_DIGITS;
+    if (place.leadingZero || place.digits >= (inFraction ? this.#fractionDigits : whole)) return null;
+    if (this.#strict && place.total >= DOUBLE_DIGITS) return null;
+    const { low, high } = place.range as Range;
+    const compare = inFraction ? compareFraction : compareWhole;
+    return {
+      ...place,
+      phase: inFraction ? 'fraction' : 'whole',
+      digits: place.digits + 1,
+      total: this.#strict ? place.total + 1 : 0,
+      low: low === null ? 1 : compare(place.low, place.digits, digit, low.decimal),
+      high: high === null ? -1 : compare(place.high, place.digits, digit, high.decimal),
+      zero: place.zero && digit === 0,
+      leadingZero: !inFraction && place.digits === 0 && digit === 0,
+      remainders: place.remainders.map((remainder, i) => this.#remainder(i, remainder, digit, inFraction ? place.digits : -1)),
+    };
+  }
+
+  /** Beyond the condition's places only zeros keep a multiple; −1 says that there was another digit. */
+  #remainder(i: number, remainder: number, digit: number, fractionIndex: number): number {
+    const { step, places } = this.#set.conditions[i];
+    if (fractionIndex >= places) return digit === 0 ? remainder : -1;
+    return (remainder * 10 + digit) % step;
+  }
+
+  #accepts(place: Place): boolean {
+    if (place.phase !== 'whole' && place.phase !== 'fraction') return false;
+    const { low: lowSide, high: highSide, negative } = place.range as Range;
+    if (negative && place.zero) return false;
+    const { low, high } = place.phase === 'whole' ? endWhole(place) : place;
+    const fraction = place.phase === 'fraction' ? place.digits : 0;
+    const atLow = low === 0 && lowSide !== null && lowSide.decimal.fraction.length > fraction ? -1 : low;
+    const atHigh = high === 0 && highSide !== null && highSide.decimal.fraction.length > fraction ? -1 : high;
+    if (lowSide !== null && (atLow < 0 || (atLow === 0 && lowSide.exclusive))) return false;
+    if (highSide !== null && (atHigh > 0 || (atHigh === 0 && highSide.exclusive))) return false;
+    return this.#set.conditions.every(({ step, places, negative: not }, i) => {
+      let remainder = place.remainders[i];
+      for (let k = fraction; k < places && remainder > 0; k++) remainder = (remainder * 10) % step;
+      return (remainder === 0) !== not;
+    });
+  }
+}
+
+const keyOf = ({ range, phase, digits, total, low, high, zero, leadingZero, remainders }: Place): string =>
+  `${range === null ? '' : range.negative ? '-' : '+'}${phase}${digits},${total},${low},${high},${zero ? 1 : 0}${leadingZero ? 1 : 0},${remainders.join()}`;
+
+function compareWhole(sofar: number, index: number, digit: number, { whole }: Decimal): number {
+  if (index >= whole.length) return 1;
+  return sofar !== 0 ? sofar : Math.sign(digit - Number(whole[index]));
+}
+
+function compareFraction(sofar: number, index: number, digit: number, { fraction }: Decimal): number {
+  return sofar !== 0 ? sofar : Math.sign(digit - Number(fraction[index] ?? 0));
+}
+
+/** Fewer digits before the point than the bound has: smaller. */
+function endWhole(place: Place): Place {
+  const { low, high } = place.range as Range;
+  return {
+    ...place,
+    low: low !== null && place.digits < low.decimal.whole.length ? -1 : place.low,
+    high: high !== null && place.digits < high.decimal.whole.length ? -1 : place.high,
+  };
+}
+
+function trim(next: Int32Array, accepting: Uint8Array): NumberTable | null {
+  const live = Uint8Array.from(accepting);
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (let state = accepting.length - 1; state >= 0; state--) {
+      if (live[state] === 1) continue;
+      for (let letter = 0; letter < WIDTH && live[state] === 0; letter++) {
+        const target = next[state * WIDTH + letter];
+        if (target >= 0 && live[target] === 1) live[state] = 1;
+      }
+      if (live[state] === 1) changed = true;
+    }
+  }
+  if (live[0] === 0) return null;
+  return { next: next.map((target) => (target >= 0 && live[target] === 1 ? target : -1)), accepting };
+}

@@ -1,0 +1,54 @@
+/** JSON Schema (draft 2020-12, and the spellings of drafts 4 to 7) → grammar. What can't be enforced exactly is an error. */
+import { SchemaDocument } from './document.ts';
+import { Emitter } from './emit.ts';
+import type { PropertyOrder } from './emit.ts';
+import { Budget, BudgetError, GrammarError } from './error.ts';
+import type { Grammar, Whitespace } from './grammar.ts';
+import { Normalizer } from './normalize.ts';
+import type { FormatMode } from './normalize.ts';
+
+export interface SchemaOptions {
+  readonly order?: PropertyOrder;
+  readonly whitespace?: Whitespace;
+  /** assert (the default): a format must hold; annotate: it says nothing, as JSON Schema has it by default. */
+  readonly formats?: FormatMode;
+}
+
+/** Work, and so time and memory, that one schema may take. */
+const BUDGET = 2_000_000;
+const MAX_CHARACTERS = 4_000_000;
+const MAX_DEPTH = 500;
+
+/** Throws GrammarError. */
+export function compileSchema(schema: unknown, options: SchemaOptions = {}): Grammar {
+  const { order = 'declared', whitespace = 'flexible', formats = 'assert' } = options;
+  const text = checkSize(schema);
+  const document = new SchemaDocument(schema);
+  const normalizer = new Normalizer(document, formats, text.includes('"unevaluated'), new Budget(BUDGET));
+  try {
+    return new Emitter(normalizer, order, whitespace).emit(normalizer.termOf(document.root));
+  } catch (error) {
+    if (error instanceof BudgetError) throw new GrammarError('', '', `the schema is ${error.message}`);
+    throw error;
+  }
+}
+
+/** Any JSON object. */
+export const compileJsonObject = (options: Omit<SchemaOptions, 'formats'> = {}): Grammar => compileSchema({ type: 'object' }, options);
+
+/** The schema as text. Depth is measured first, without recursion. */
+function checkSize(schema: unknown): string {
+  let level: unknown[] = [schema];
+  let values = 0;
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_DEPTH) throw new GrammarError('', '', `the schema nests deeper than ${MAX_DEPTH}, or contains itself`);
+    const next: unknown[] = [];
+    for (const value of level) if (typeof value === 'object' && value !== null) for (const child of Object.values(value)) next.push(child);
+    values += next.length;
+    if (values > MAX_CHARACTERS) throw new GrammarError('', '', 'the schema is too large');
+    level = next;
+  }
+  const text = JSON.stringify(schema) ?? '';
+  if (text.length > MAX_CHARACTERS) throw new GrammarError('', '', `the schema has ${text.length} characters; ${MAX_CHARACTERS} are allowed`);
+  return text;
+}
