@@ -49,7 +49,7 @@ export class Expansion {
 
   #symbol(state: ContainerState): GrammarSymbol {
     const rule = this.#ruleIds.get(state.rule) as number;
-    const key = state.kind === 'items' ? `${rule}i${state.index},${state.matches}` : `${rule}${state.kind}${state.seen.toString(36)},${state.count},${state.next}`;
+    const key = state.kind === 'items' ? `${rule} ${state.index} ${state.matches}` : `${rule} ${state.kind} ${state.seen.toString(36)} ${state.count} ${state.next}`;
     let symbol = this.#index.get(key);
     if (symbol === undefined) {
       symbol = this.#grammar.rules.length + this.#states.push(state) - 1;
