@@ -68,11 +68,12 @@ export interface NumberTable {
 
 export const NUMBER_LETTERS = '-0123456789.';
 const WIDTH = NUMBER_LETTERS.length;
-const WHOLE_DIGITS = 21;
-const FRACTION_DIGITS = 20;
+/** Doubles that are written without an exponent have no more. */
+const MOST_DIGITS = 32;
 /** Decimals with so many digits are distinct as doubles, so comparing digits and comparing doubles agree. */
 const DOUBLE_DIGITS = 15;
-const MAX_STATES = 40_000;
+const MAX_STATES = 20_000;
+const MAX_REMAINDERS = 2_000;
 
 interface Decimal {
   readonly whole: string;
@@ -113,15 +114,26 @@ function magnitudes({ min, max }: NumberSet, negative: boolean): Range | null {
   return { negative, low, high: side(far) };
 }
 
+const START = 0;
+const SIGN = 1;
+const WHOLE = 2;
+const POINT = 3;
+const FRACTION = 4;
+
 interface Place {
   readonly range: Range | null;
-  readonly phase: 'start' | 'sign' | 'whole' | 'point' | 'fraction';
+  readonly phase: number;
+  /** Digits before or after the point; beyond what bounds and conditions look at they are alike. */
   readonly digits: number;
+  /** Digits in all. */
   readonly total: number;
+  /** How the digits so far compare with the range's ends. */
   readonly low: number;
   readonly high: number;
+  /** Only zeros so far, after a minus sign. */
   readonly zero: boolean;
   readonly leadingZero: boolean;
+  /** Of each condition, and −1 where a digit beyond its places was not 0. */
   readonly remainders: readonly number[];
 }
 
@@ -140,26 +152,34 @@ export function numberTable(set: NumberSet): NumberTable | null {
 }
 
 class NumberBuilder {
-  readonly #set: NumberSet;
-  readonly #strict: boolean;
+  readonly #conditions: readonly Condition[];
+  readonly #totalDigits: number;
   readonly #fractionDigits: number;
   readonly #positive: Range | null;
   readonly #negative: Range | null;
+  /** How many digits before and after the point bounds and conditions look at. */
+  readonly #wholeSeen: number;
+  readonly #fractionSeen: number;
 
   constructor(set: NumberSet) {
-    this.#set = set;
+    this.#conditions = set.conditions;
+    if (set.conditions.reduce((product, { step }) => product * (step + 1), 1) > MAX_REMAINDERS) throw new BudgetError('needs too many states to be exact');
     const places = set.conditions.filter(({ negative }) => !negative).map((condition) => condition.places);
-    this.#fractionDigits = Math.min(FRACTION_DIGITS, ...places);
     const exclusive = [set.min, set.max].some((bound) => bound !== null && bound.exclusive && bound.value !== 0);
-    this.#strict = exclusive || set.conditions.some(({ step, places: p, negative }) => negative || step !== 1 || p !== 0);
+    const strict = exclusive || set.conditions.some(({ step, places: p, negative }) => negative || step !== 1 || p !== 0);
+    this.#totalDigits = strict ? DOUBLE_DIGITS : MOST_DIGITS;
+    this.#fractionDigits = Math.min(this.#totalDigits, ...places);
     this.#positive = magnitudes(set, false);
     this.#negative = magnitudes(set, true);
+    const bounds = [this.#positive, this.#negative].flatMap((range) => (range === null ? [] : [range.low, range.high])).flatMap((end) => (end === null ? [] : [end.decimal]));
+    this.#wholeSeen = 1 + Math.max(0, ...bounds.map(({ whole }) => whole.length));
+    this.#fractionSeen = 1 + Math.max(0, ...bounds.map(({ fraction }) => fraction.length), ...set.conditions.map((condition) => condition.places));
   }
 
   build(): NumberTable | null {
-    const start: Place = { range: null, phase: 'start', digits: 0, total: 0, low: 0, high: 0, zero: true, leadingZero: false, remainders: this.#set.conditions.map(() => 0) };
+    const start: Place = { range: null, phase: START, digits: 0, total: 0, low: 0, high: 0, zero: false, leadingZero: false, remainders: this.#conditions.map(() => 0) };
     const places = [start];
-    const indexOf = new Map([[keyOf(start), 0]]);
+    const indexOf = new Map([[this.#key(start), 0]]);
     const next: number[] = [];
     for (let i = 0; i < places.length; i++) {
       for (let letter = 0; letter < WIDTH; letter++) {
@@ -168,7 +188,7 @@ class NumberBuilder {
           next.push(-1);
           continue;
         }
-        const key = keyOf(target);
+        const key = this.#key(target);
         let index = indexOf.get(key);
         if (index === undefined) {
           index = places.length;
@@ -182,64 +202,73 @@ class NumberBuilder {
     return trim(Int32Array.from(next), Uint8Array.from(places, (place) => (this.#accepts(place) ? 1 : 0)));
   }
 
-  #step(place: Place, letter: number): Place | null {
-    if (letter === 0) return place.phase === 'start' && this.#negative !== null ? { ...place, phase: 'sign', range: this.#negative } : null;
-    if (letter === WIDTH - 1) {
-      if (place.phase !== 'whole' || this.#fractionDigits === 0) return null;
-      const ended = endWhole(place);
-      return { ...ended, phase: 'point', digits: 0, leadingZero: false };
-    }
-    const range = place.phase === 'start' ? this.#positive : place.range;
-    return range === null ? null : this.#digit({ ...place, range }, letter - 1);
+  /** All that tells places apart, in one number. */
+  #key({ range, phase, digits, total, low, high, zero, leadingZero, remainders }: Place): number {
+    let key = range === null ? 0 : range.negative ? 2 : 1;
+    key = (key * 5 + phase) * 400 + digits;
+    key = ((key * 40 + total) * 3 + low + 1) * 3 + high + 1;
+    key = key * 4 + (zero ? 2 : 0) + (leadingZero ? 1 : 0);
+    for (let i = 0; i < remainders.length; i++) key = key * (this.#conditions[i].step + 1) + remainders[i] + 1;
+    return key;
   }
 
-  #digit(place: Place, digit: number): Place | null {
-    const inFraction = place.phase === 'point' || place.phase === 'fraction';
-    const whole = this.#strict ? DOUBLE_DIGITS : WHOLE_DIGITS;
-    if (place.leadingZero || place.digits >= (inFraction ? this.#fractionDigits : whole)) return null;
-    if (this.#strict && place.total >= DOUBLE_DIGITS) return null;
-    const { low, high } = place.range as Range;
+  #step(place: Place, letter: number): Place | null {
+    const { phase } = place;
+    if (letter === 0) return phase === START && this.#negative !== null ? { ...place, phase: SIGN, range: this.#negative, zero: true } : null;
+    if (letter === WIDTH - 1) {
+      if (phase !== WHOLE || this.#fractionDigits === 0) return null;
+      return { ...endWhole(place), phase: POINT, digits: 0, leadingZero: false };
+    }
+    const range = phase === START ? this.#positive : place.range;
+    return range === null ? null : this.#digit(place, range, letter - 1);
+  }
+
+  #digit(place: Place, range: Range, digit: number): Place | null {
+    const { digits, total, remainders } = place;
+    const inFraction = place.phase >= POINT;
+    if (place.leadingZero || total >= this.#totalDigits || (inFraction && digits >= this.#fractionDigits)) return null;
     const compare = inFraction ? compareFraction : compareWhole;
+    const low = range.low === null ? 1 : compare(place.low, digits, digit, range.low.decimal);
+    const high = range.high === null ? -1 : compare(place.high, digits, digit, range.high.decimal);
+    // Bounds that are broken after the point stay broken.
+    if (inFraction && (low < 0 || high > 0)) return null;
     return {
-      ...place,
-      phase: inFraction ? 'fraction' : 'whole',
-      digits: place.digits + 1,
-      total: this.#strict ? place.total + 1 : 0,
-      low: low === null ? 1 : compare(place.low, place.digits, digit, low.decimal),
-      high: high === null ? -1 : compare(place.high, place.digits, digit, high.decimal),
+      range,
+      phase: inFraction ? FRACTION : WHOLE,
+      digits: Math.min(digits + 1, inFraction ? this.#fractionSeen : this.#wholeSeen),
+      total: total + 1,
+      low,
+      high,
       zero: place.zero && digit === 0,
-      leadingZero: !inFraction && place.digits === 0 && digit === 0,
-      remainders: place.remainders.map((remainder, i) => this.#remainder(i, remainder, digit, inFraction ? place.digits : -1)),
+      leadingZero: !inFraction && digits === 0 && digit === 0,
+      remainders: remainders.length === 0 ? remainders : remainders.map((remainder, i) => this.#remainder(i, remainder, digit, inFraction ? digits : -1)),
     };
   }
 
-  /** Beyond the condition's places only zeros keep a multiple; −1 says that there was another digit. */
+  /** Beyond the condition's places only zeros keep a multiple. */
   #remainder(i: number, remainder: number, digit: number, fractionIndex: number): number {
-    const { step, places } = this.#set.conditions[i];
+    const { step, places } = this.#conditions[i];
     if (fractionIndex >= places) return digit === 0 ? remainder : -1;
     return (remainder * 10 + digit) % step;
   }
 
   #accepts(place: Place): boolean {
-    if (place.phase !== 'whole' && place.phase !== 'fraction') return false;
+    if (place.phase !== WHOLE && place.phase !== FRACTION) return false;
     const { low: lowSide, high: highSide, negative } = place.range as Range;
     if (negative && place.zero) return false;
-    const { low, high } = place.phase === 'whole' ? endWhole(place) : place;
-    const fraction = place.phase === 'fraction' ? place.digits : 0;
+    const { low, high } = place.phase === WHOLE ? endWhole(place) : place;
+    const fraction = place.phase === FRACTION ? place.digits : 0;
     const atLow = low === 0 && lowSide !== null && lowSide.decimal.fraction.length > fraction ? -1 : low;
     const atHigh = high === 0 && highSide !== null && highSide.decimal.fraction.length > fraction ? -1 : high;
     if (lowSide !== null && (atLow < 0 || (atLow === 0 && lowSide.exclusive))) return false;
     if (highSide !== null && (atHigh > 0 || (atHigh === 0 && highSide.exclusive))) return false;
-    return this.#set.conditions.every(({ step, places, negative: not }, i) => {
+    return this.#conditions.every(({ step, places, negative: not }, i) => {
       let remainder = place.remainders[i];
       for (let k = fraction; k < places && remainder > 0; k++) remainder = (remainder * 10) % step;
       return (remainder === 0) !== not;
     });
   }
 }
-
-const keyOf = ({ range, phase, digits, total, low, high, zero, leadingZero, remainders }: Place): string =>
-  `${range === null ? '' : range.negative ? '-' : '+'}${phase}${digits},${total},${low},${high},${zero ? 1 : 0}${leadingZero ? 1 : 0},${remainders.join()}`;
 
 function compareWhole(sofar: number, index: number, digit: number, { whole }: Decimal): number {
   if (index >= whole.length) return 1;
