@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
 import type { BackendName } from '../backend/open.ts';
+import { runSuite } from '../evaluate/json-schema-suite.ts';
 import { runMaskbench } from '../evaluate/maskbench.ts';
 import type { MaskbenchReport } from '../evaluate/maskbench.ts';
 import { evaluateLogits, readReferenceLogits, writeReferenceLogits } from '../evaluate/logits.ts';
@@ -12,7 +13,7 @@ import { loadTokenizer } from '../tokenizer/tokenizer.ts';
 import { progress, reportErrors } from './terminal.ts';
 
 export function evaluateCommand(): Command {
-  return new Command('evaluate').description('measure what a model computes').addCommand(logitsCommand()).addCommand(tokenizerCommand()).addCommand(maskbenchCommand());
+  return new Command('evaluate').description('measure what a model computes').addCommand(logitsCommand()).addCommand(tokenizerCommand()).addCommand(maskbenchCommand()).addCommand(suiteCommand());
 }
 
 interface LogitsFlags {
@@ -102,4 +103,27 @@ function maskbenchTable({ splits, ...total }: MaskbenchReport): string {
   ]);
   const widths = columns.map((column, i) => Math.max(column.length, ...rows.map((row) => row[i].length)));
   return [columns, ...rows].map((row) => `${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ')}\n`).join('');
+}
+
+function suiteCommand(): Command {
+  return new Command('json-schema-suite')
+    .description('check grammars against the official JSON Schema test suite')
+    .argument('<dir>', 'the suite, or the folder of one draft in it')
+    .option('--draft <name>', 'which draft', 'draft2020-12')
+    .option('--json', 'print the result as JSON', false)
+    .action((directory: string, flags: { draft: string; json: boolean }) => reportErrors(async () => suite(directory, flags)));
+}
+
+function suite(directory: string, { draft, json }: { draft: string; json: boolean }): void {
+  const report = runSuite(directory, draft);
+  if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
+  else {
+    for (const [file, { tests, pass, refused, failed }] of Object.entries(report.files)) {
+      process.stdout.write(`${file.padEnd(36)} ${tests} tests: ${pass} pass, ${refused} refused, ${failed} failed\n`);
+    }
+    for (const { file, group, test, valid } of report.failures) process.stdout.write(`failed ${file}: ${group}: ${test} (${valid ? 'valid' : 'invalid'})\n`);
+    process.stdout.write(`${report.tests} tests: ${report.pass} pass, ${report.refused} refused, ${report.overStrict} over-strict, ${report.tooLoose} too loose\n`);
+    process.stdout.write(`refused by: ${Object.entries(report.refusedKeywords).map(([keyword, count]) => `${keyword || 'size'} ${count}`).join(', ')}\n`);
+  }
+  if (report.failed > 0) process.exitCode = 1;
 }

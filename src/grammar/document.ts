@@ -25,6 +25,8 @@ export const get = (object: JsonObject, key: string): Json | undefined => (Objec
 
 const ROOT_BASE = 'schema://document/';
 const LEGACY = /draft-0?[34567]\b/;
+/** From draft 2019-09 on a dialect chooses its vocabularies, so keywords need not mean what they do in the standard's own. */
+const OWN_VOCABULARY = /^(?!https?:\/\/json-schema\.org\/).*(2019-09|2020-12)/;
 const MAX_NODES = 100_000;
 
 /** Keywords with subschemas, by how they hold them. */
@@ -46,6 +48,8 @@ export class SchemaDocument {
   constructor(schema: unknown) {
     if (typeof schema !== 'boolean' && !isObject(schema)) throw new GrammarError('', '', `a schema is an object or a boolean, not ${JSON.stringify(schema)}`);
     this.#text = schema;
+    const dialect = isObject(schema) ? get(schema, '$schema') : undefined;
+    if (typeof dialect === 'string' && OWN_VOCABULARY.test(dialect)) throw new GrammarError('$schema', '/$schema', `the dialect ${JSON.stringify(dialect)} is not known`);
     this.legacy = isObject(schema) && LEGACY.test(String(get(schema, '$schema') ?? ''));
     this.root = this.#add(schema, '', ROOT_BASE);
   }

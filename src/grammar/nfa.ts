@@ -120,7 +120,7 @@ function splitLookAhead(tree: RegexNode, whole: boolean): { ahead: Extract<Regex
   return { ahead, rest: { kind: 'sequence', parts: [...tree.parts.slice(0, first), ...tree.parts.slice(at)] } };
 }
 
-function treeDfa(tree: RegexNode, whole: boolean): Dfa | null {
+export function treeDfa(tree: RegexNode, whole: boolean): Dfa | null {
   const nfa = new Nfa();
   const start = nfa.add();
   const end = nfa.build(tree, start);
@@ -138,16 +138,23 @@ function treeDfa(tree: RegexNode, whole: boolean): Dfa | null {
     nfa.states[end].free.push(tail);
   }
   const sets = nfa.states.flatMap(({ set }) => (set === null ? [] : [set]));
+  const matters = (state: number): boolean => state === end || nfa.states[state].set !== null || nfa.states[state].atEnd.length > 0;
+  const closed = new Map<number, readonly number[]>();
+  const closureOf = (state: number): readonly number[] => {
+    let states = closed.get(state);
+    if (states === undefined) closed.set(state, (states = nfa.closure([state], false, false).filter(matters)));
+    return states;
+  };
   return buildDfa(sets, {
-    start: nfa.closure(initial, true, false),
+    start: nfa.closure(initial, true, false).filter(matters),
     accepts: (states, first) => states.includes(tail) || nfa.closure(states, first, true).includes(end),
     step: (states, char) => {
-      const kernel = new Set<number>();
+      const next = new Set<number>();
       for (const state of states) {
         const { set, target } = nfa.states[state];
-        if (set !== null && inSet(set, char)) kernel.add(target);
+        if (set !== null && inSet(set, char)) for (const reached of closureOf(target)) next.add(reached);
       }
-      return nfa.closure(kernel, false, false);
+      return Array.from(next).sort((x, y) => x - y);
     },
   });
 }
