@@ -1,6 +1,6 @@
 /** What a caller may ask for → grammar. */
 import { compileEbnf } from './ebnf.ts';
-import { BudgetError, GrammarError } from './error.ts';
+import { Budget, BudgetError, GrammarError, metered } from './error.ts';
 import { GrammarBuilder } from './grammar.ts';
 import type { Grammar } from './grammar.ts';
 import { regexDfa } from './nfa.ts';
@@ -17,6 +17,7 @@ export type GrammarSource =
   /** The text is one of these. */
   | { readonly kind: 'choice'; readonly choices: readonly string[] };
 
+const REGEX_BUDGET = 2_000_000;
 const MAX_CHOICES = 100_000;
 
 /** Throws GrammarError, in bounded time. */
@@ -37,7 +38,7 @@ export function compileGrammar(source: GrammarSource): Grammar {
 
 function compileRegex(pattern: string): Grammar {
   try {
-    const dfa = regexDfa(pattern, { whole: true });
+    const dfa = metered(new Budget(REGEX_BUDGET), () => regexDfa(pattern, { whole: true }));
     if (dfa === null) throw new GrammarError('regex', '', 'no text matches the pattern');
     const builder = new GrammarBuilder('compact');
     return builder.finish(builder.lexeme('regex', () => ({ kind: 'text', quoted: false, dfa, min: 0, max: Infinity, except: [] })));

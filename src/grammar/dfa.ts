@@ -1,7 +1,7 @@
 /** Deterministic automata over code points, trimmed: from every state some accepting one can be reached. Start is state 0. */
 import { MAX_CODE_POINT } from './charset.ts';
 import type { CharSet } from './charset.ts';
-import { BudgetError } from './error.ts';
+import { BudgetError, spend } from './error.ts';
 
 export interface Dfa {
   /** First code points of the segments that the alphabet falls into, ascending from 0. */
@@ -95,13 +95,11 @@ export interface SubsetSource {
 export function buildDfa(sets: readonly CharSet[], source: SubsetSource): Dfa | null {
   const letters = alphabetOfSets(sets);
   const keyOf = (states: readonly number[], first: boolean): string => `${first ? '^' : ''}${states.join()}`;
-  let work = 0;
   return explore(letters, { states: source.start, first: true }, {
     key: ({ states, first }) => keyOf(states, first),
     accepting: ({ states, first }) => source.accepts(states, first),
     next: ({ states }, sample) => {
-      work += states.length;
-      if (work > 3_000_000) throw new BudgetError('the pattern needs too many states');
+      spend(states.length >> 2);
       const target = source.step(states, sample);
       return target.length === 0 ? null : { states: target, first: false };
     },
@@ -119,6 +117,7 @@ function explore<S>(letters: Alphabet, start: S, source: StateSource<S>): Dfa | 
   const indexOf = new Map<string | number, number>([[source.key(start), 0]]);
   const next: number[] = [];
   for (let i = 0; i < states.length; i++) {
+    spend(letters.numClasses);
     for (let letter = 0; letter < letters.numClasses; letter++) {
       const target = source.next(states[i], letters.samples[letter], letter);
       if (target === null) {

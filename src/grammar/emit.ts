@@ -3,6 +3,7 @@ import { intersectDfa, subtractDfa, wordsDfa, matchesDfa } from './dfa.ts';
 import type { Dfa } from './dfa.ts';
 import { ALL_TEXTS } from './dfa.ts';
 import { BudgetError, GrammarError } from './error.ts';
+import { canEnd } from './expand.ts';
 import { GrammarBuilder } from './grammar.ts';
 import type { Alternative, ArrayRule, Child, Grammar, GrammarSymbol, Item, ObjectRule, Whitespace } from './grammar.ts';
 import type { Normalizer } from './normalize.ts';
@@ -47,6 +48,7 @@ interface Plan {
   readonly objects: readonly ObjectPlan[];
 }
 
+const NO_CHILD: Child = { value: 0, height: 0 };
 const MAX_TERMS = 20_000;
 const MAX_KEY_CLASSES = 64;
 /** A sign, at most 21 digits, a fraction, or one digit with fraction and exponent: no double runs over, and none runs on. */
@@ -228,18 +230,12 @@ export class Emitter {
     return Math.min(this.#height(plain), this.#height(match));
   }
 
-  #arrayHeight({ shape, prefix, rest }: ArrayPlan): number {
+  #arrayHeight(plan: ArrayPlan): number {
+    const { shape, prefix, rest } = plan;
+    if (!canEnd(this.#arrayRule(plan, (term) => (this.#height(term) === Infinity ? null : NO_CHILD)), 0, 0)) return Infinity;
     let height = 0;
     for (let i = 0; i < Math.min(shape.min, prefix.length + 1); i++) height = Math.max(height, this.#itemHeight(prefix[i] ?? rest));
-    const needed = shape.contains?.min ?? 0;
-    if (needed > 0) {
-      const inReach = prefix.findIndex((item) => this.#itemHeight(item) === Infinity);
-      const reachable = inReach >= 0 ? inReach : this.#itemHeight(rest) === Infinity ? prefix.length : Infinity;
-      const matching = prefix.slice(0, reachable).map(({ match }) => this.#height(match)).filter((value) => value < Infinity);
-      const more = reachable > prefix.length && this.#height(rest.match) < Infinity ? shape.max - prefix.length : 0;
-      if (matching.length + more < needed) return Infinity;
-      height = Math.max(height, Math.min(...matching, more > 0 ? this.#height(rest.match) : Infinity));
-    }
+    if ((shape.contains?.min ?? 0) > 0) height = Math.max(height, Math.min(...[...prefix, rest].map(({ match }) => this.#height(match))));
     return 1 + height;
   }
 
@@ -279,7 +275,7 @@ export class Emitter {
     const alternatives: Alternative[] = plan.scalars.map((symbol) => ({ symbols: [symbol], height: 0 }));
     for (const array of plan.arrays) {
       const height = this.#arrayHeight(array);
-      if (height < Infinity) alternatives.push({ symbols: [this.#builder.rule(this.#arrayRule(array))], height });
+      if (height < Infinity) alternatives.push({ symbols: [this.#builder.rule(this.#arrayRule(array, (child) => this.#child(child)))], height });
     }
     for (const object of plan.objects) {
       const height = this.#objectHeight(object);
@@ -288,8 +284,8 @@ export class Emitter {
     this.#builder.define(this.#symbols.get(term) as GrammarSymbol, { kind: 'choice', alternatives });
   }
 
-  #arrayRule({ shape, prefix, rest }: ArrayPlan): ArrayRule {
-    const item = ({ plain, match }: ItemPlan): Item => ({ plain: this.#child(plain), match: this.#child(match) });
+  #arrayRule({ shape, prefix, rest }: ArrayPlan, child: (term: Term) => Child | null): ArrayRule {
+    const item = ({ plain, match }: ItemPlan): Item => ({ plain: child(plain), match: child(match) });
     const items = prefix.map(item);
     const others = item(rest);
     // The first impossible item ends the array before it.

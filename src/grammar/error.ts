@@ -35,3 +35,20 @@ export class BudgetError extends Error {
     super(message);
   }
 }
+
+let active: Budget | null = null;
+
+/** While `work` runs, everything that calls `spend` draws on the budget. */
+export function metered<T>(budget: Budget, work: () => T): T {
+  const outer = active;
+  active = budget;
+  try {
+    return work();
+  } finally {
+    active = outer;
+  }
+}
+
+export function spend(units: number): void {
+  active?.spend(units);
+}

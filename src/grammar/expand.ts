@@ -122,16 +122,29 @@ const itemAt = (rule: ArrayRule, index: number): Item => (index < rule.prefix.le
 /** Indices from here on are alike. */
 const settled = (rule: ArrayRule, index: number): number => (rule.max < Infinity ? index : Math.min(index, Math.max(rule.prefix.length, rule.min, 1)));
 
-/** From `index` on, with `matches` so far, the array can still get all it needs. */
-function canEnd(rule: ArrayRule, index: number, matches: number): boolean {
-  let needed = rule.minMatches - matches;
-  const last = Math.max(rule.prefix.length, rule.min);
-  for (let i = index; i < last && i < rule.max; i++) {
+/** From `index` on, with `matches` so far, the array can still get all it needs, and no more matches than it may have. */
+export function canEnd(rule: ArrayRule, index: number, matches: number): boolean {
+  let sure = matches;
+  let possible = 0;
+  for (let i = index; i < rule.min; i++) {
     const { plain, match } = itemAt(rule, i);
-    if (i < rule.min && plain === null && match === null) return false;
-    if (needed > 0 && plain === null && match === null) return false;
-    if (match !== null) needed--;
+    if (plain === null && match === null) return false;
+    if (plain === null) sure++;
+    else if (match !== null) possible++;
+    // Those after the listed ones are alike.
+    if (i >= rule.prefix.length) {
+      const others = rule.min - i - 1;
+      if (plain === null) sure += others;
+      else if (match !== null) possible += others;
+      break;
+    }
   }
-  if (needed <= 0) return true;
-  return rule.rest.match !== null && Math.max(index, last) + needed <= rule.max;
+  if (sure > rule.maxMatches) return false;
+  for (let i = Math.max(index, rule.min); i < Math.min(rule.prefix.length, rule.max) && sure + possible < rule.minMatches; i++) {
+    const { plain, match } = rule.prefix[i];
+    if (plain === null && match === null) return false;
+    if (match !== null) possible++;
+  }
+  const beyond = rule.max - Math.max(index, rule.min, rule.prefix.length);
+  return sure + possible + (rule.rest.match === null ? 0 : Math.max(0, beyond)) >= rule.minMatches;
 }

@@ -1,5 +1,5 @@
 /** Sets of numbers, told apart by their decimal digits: bounds, multiples, and the complements of both. */
-import { BudgetError } from './error.ts';
+import { BudgetError, spend } from './error.ts';
 
 export interface Condition {
   /** Multiples of step · 10^−places. */
@@ -182,6 +182,7 @@ class NumberBuilder {
     const indexOf = new Map([[this.#key(start), 0]]);
     const next: number[] = [];
     for (let i = 0; i < places.length; i++) {
+      spend(2 * WIDTH);
       for (let letter = 0; letter < WIDTH; letter++) {
         const target = this.#step(places[i], letter);
         if (target === null) {

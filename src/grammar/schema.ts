@@ -2,7 +2,7 @@
 import { SchemaDocument } from './document.ts';
 import { Emitter } from './emit.ts';
 import type { PropertyOrder } from './emit.ts';
-import { Budget, BudgetError, GrammarError } from './error.ts';
+import { Budget, BudgetError, GrammarError, metered } from './error.ts';
 import type { Grammar, Whitespace } from './grammar.ts';
 import { Normalizer } from './normalize.ts';
 import type { FormatMode } from './normalize.ts';
@@ -24,9 +24,10 @@ export function compileSchema(schema: unknown, options: SchemaOptions = {}): Gra
   const { order = 'declared', whitespace = 'flexible', formats = 'assert' } = options;
   const text = checkSize(schema);
   const document = new SchemaDocument(schema);
-  const normalizer = new Normalizer(document, formats, text.includes('"unevaluated'), new Budget(BUDGET));
+  const budget = new Budget(BUDGET);
+  const normalizer = new Normalizer(document, formats, text.includes('"unevaluated'), budget);
   try {
-    return new Emitter(normalizer, order, whitespace).emit(normalizer.termOf(document.root));
+    return metered(budget, () => new Emitter(normalizer, order, whitespace).emit(normalizer.termOf(document.root)));
   } catch (error) {
     if (error instanceof BudgetError) throw new GrammarError('', '', `the schema is ${error.message}`);
     throw error;

@@ -1,7 +1,7 @@
 /** What values a schema admits, by type, as unions of simple shapes; closed under union and intersection. */
 import type { Dfa } from './dfa.ts';
 import { intersectDfa, matchesDfa } from './dfa.ts';
-import { BudgetError } from './error.ts';
+import { BudgetError, spend } from './error.ts';
 import { ANY_NUMBER, intersectNumbers, keyOfNumbers } from './numbers.ts';
 import type { NumberSet } from './numbers.ts';
 import { ANY_STRING, intersectStrings, isAnyString, keyOfStrings } from './strings.ts';
@@ -126,6 +126,7 @@ function mergeStrings(a: readonly StringSet[], b: readonly StringSet[]): readonl
 function cross<T>(a: readonly T[], b: readonly T[], keyOf: (shape: T) => string, both: (x: T, y: T) => T | null): readonly T[] {
   if (a.length === 0 || b.length === 0) return [];
   if (a.length * b.length > MAX_SHAPES * 10) throw new BudgetError(`comes apart into more than ${MAX_SHAPES} alternatives`);
+  spend(5 * a.length * b.length);
   const out = new Map<string, T>();
   for (const x of a) {
     for (const y of b) {
