@@ -11,7 +11,6 @@ interface StateMask {
 }
 
 const MAX_CACHED_BYTES = 64 << 20;
-const NO_TOKENS = new Int32Array(0);
 
 export class MaskCache {
   readonly #automaton: Automaton;
@@ -58,13 +57,19 @@ export class MaskCache {
     const free = this.#automaton.freeChars(state);
     const slice = this.#vocabulary.slices.find(({ chars }) => chars <= free) ?? null;
     const count = this.#walk(slice === null ? this.#vocabulary.trie : slice.others, state);
-    const { twins } = this.#vocabulary;
     const found = this.#found.subarray(0, count);
-    if (count * 32 <= this.#vocabulary.size && twins.size === 0) return { slice, tokens: count === 0 ? NO_TOKENS : found.slice(), bits: null };
+    if (count * 32 <= this.#vocabulary.size) return { slice, tokens: this.#withTwins(found), bits: null };
     const bits = this.#vocabulary.newMask();
     if (slice !== null) bits.set(slice.mask);
     for (let i = 0; i < count; i++) this.#vocabulary.allow(bits, found[i]);
     return { slice: null, tokens: null, bits };
+  }
+
+  /** The trie holds one token of those that are spelled alike. */
+  #withTwins(tokens: Int32Array): Int32Array {
+    const { twins } = this.#vocabulary;
+    if (twins.size === 0) return tokens.slice();
+    return Int32Array.from(Array.from(tokens).flatMap((token) => [token, ...(twins.get(token) ?? [])]));
   }
 
   /** Collects the trie's tokens that the automaton takes from `state`; returns how many there are. */

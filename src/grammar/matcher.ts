@@ -117,7 +117,8 @@ export class GrammarMatcher {
   forcedTokens(): readonly number[] {
     if (this.#ended || this.#error !== null) return [];
     const forced = this.#guard(() => this.#forcedBytes());
-    if (forced === null || forced.bytes.length === 0) return [];
+    if (forced === null) return [];
+    if (forced.bytes.length === 0) return forced.complete && this.#vocabulary.eosTokenIds.length === 1 ? this.#vocabulary.eosTokenIds : [];
     const tokens = this.#spell(forced.bytes);
     return forced.complete ? tokens : this.#stable(tokens, forced.bytes);
   }
@@ -128,8 +129,7 @@ export class GrammarMatcher {
     let state = this.#state();
     while (bytes.length < MAX_FORCED_BYTES) {
       if (this.#automaton.isAccepting(state)) {
-        const ends = this.#automaton.onlyByte(state) === null && !this.#automaton.hasNext(state);
-        return { bytes: Uint8Array.from(bytes), complete: ends };
+        return { bytes: Uint8Array.from(bytes), complete: !this.#automaton.hasNext(state) };
       }
       const byte = this.#automaton.onlyByte(state);
       if (byte === null) break;
