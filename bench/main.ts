@@ -1,5 +1,6 @@
 /** The benchmarks by name. */
 import type { BackendName } from '../src/backend/open.ts';
+import { benchGrammar } from './grammar.ts';
 import { benchKernels } from './kernels.ts';
 import { benchPeers } from './peers.ts';
 import { randomCheckpoint } from './random-model.ts';
@@ -38,13 +39,14 @@ function serving(options: BenchOptions): ServingOptions {
 
 export const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchResult>>> = {
   kernels: ({ threads, quick }) => benchKernels({ threads, quick }),
+  grammar: ({ quick }) => benchGrammar({ quick }),
   latency: (options) => benchLatency(serving(options)),
   throughput: (options) => benchThroughput(serving(options)),
   peers: ({ dimensions, backend, threads, quick }) => benchPeers({ dimensions, backend, threads: threads || 2, rounds: quick ? 1 : 3, onProgress: progress }),
 };
 
 /** What runs when no name is given: all but the one that installs a peer. */
-export const DEFAULT_BENCHES = ['kernels', 'latency', 'throughput'];
+export const DEFAULT_BENCHES = ['kernels', 'grammar', 'latency', 'throughput'];
 
 export async function runBenches(names: readonly string[], options: BenchOptions): Promise<void> {
   for (const name of names) {

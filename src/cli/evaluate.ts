@@ -5,6 +5,7 @@ import { runSuite } from '../evaluate/json-schema-suite.ts';
 import { runMaskbench } from '../evaluate/maskbench.ts';
 import type { MaskbenchReport } from '../evaluate/maskbench.ts';
 import { evaluateLogits, readReferenceLogits, writeReferenceLogits } from '../evaluate/logits.ts';
+import { syntheticVocabulary } from '../evaluate/synthetic-vocabulary.ts';
 import { checkTokenizer, readCases } from '../evaluate/tokenizer.ts';
 import { Vocabulary } from '../grammar/trie.ts';
 import type { Precision } from '../model/load.ts';
@@ -76,13 +77,21 @@ function maskbenchCommand(): Command {
     .description('check grammars of JSON schemas on valid and invalid instances, token by token')
     .argument('<dir>', 'directory of JSON-lines files, one per split: {id, schema, tests: [{valid, data}]}')
     .option('--tokenizer <dir>', 'directory with tokenizer.json', FIXTURE_TOKENIZER)
+    .option('--synthetic <tokens>', 'a made-up vocabulary of this size in place of a tokenizer', Number)
     .option('--failures', 'list the schemas that did not pass, and why', false)
     .option('--json', 'print the result as JSON', false)
-    .action((directory: string, flags: { tokenizer: string; failures: boolean; json: boolean }) => reportErrors(async () => maskbench(directory, flags)));
+    .action((directory: string, flags: MaskbenchFlags) => reportErrors(async () => maskbench(directory, flags)));
 }
 
-function maskbench(directory: string, { tokenizer: path, failures, json }: { tokenizer: string; failures: boolean; json: boolean }): void {
-  const tokenizer = loadTokenizer(path);
+interface MaskbenchFlags {
+  readonly tokenizer: string;
+  readonly synthetic?: number;
+  readonly failures: boolean;
+  readonly json: boolean;
+}
+
+function maskbench(directory: string, { tokenizer: path, synthetic, failures, json }: MaskbenchFlags): void {
+  const tokenizer = synthetic === undefined ? loadTokenizer(path) : syntheticVocabulary(synthetic);
   const bar = progress();
   const report = runMaskbench(directory, { encode: (text) => tokenizer.encode(text), vocabulary: new Vocabulary(tokenizer, []), onProgress: (split, done, total) => bar.update(split, done, total) });
   bar.stop();
