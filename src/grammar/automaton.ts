@@ -13,7 +13,7 @@ import type { Lexeme } from './lexeme.ts';
 const UNKNOWN = -2;
 export const REJECT = -1;
 const EMPTY_STACK = 0;
-const MAX_CONFIGURATIONS = 5_000;
+const MAX_CONFIGURATIONS = 20_000;
 const MAX_CLOSURE_STACKS = 50_000;
 /** States kept before the automaton starts afresh. */
 const MAX_STATES = 1 << 15;
@@ -58,6 +58,8 @@ export class Automaton {
   #depths!: number[];
   #closures!: (Closure | undefined)[];
   #sets!: ListTable;
+  #singles!: PairTable;
+  #singleStates!: number[];
   #accepting!: Uint8Array;
   #free!: (number | undefined)[];
 
@@ -77,6 +79,8 @@ export class Automaton {
     this.#depths = [0];
     this.#closures = [];
     this.#sets = new ListTable();
+    this.#singles = new PairTable();
+    this.#singleStates = [];
     this.#accepting = new Uint8Array(64);
     this.#free = [];
     this.transitions = new Int32Array(64 * 256).fill(UNKNOWN);
@@ -145,7 +149,7 @@ export class Automaton {
       accepts ||= closure.accepts;
       for (const part of closure.configurations) out.push(part);
     }
-    const next = out.length === 0 && !accepts ? REJECT : this.#intern(out, accepts);
+    const next = out.length === 0 && !accepts ? REJECT : out.length === 2 && !accepts ? this.#internOne(out) : this.#intern(out, accepts);
     this.transitions[(state << 8) | byte] = next;
     return next;
   }
@@ -214,6 +218,13 @@ export class Automaton {
       if (seen.size > MAX_CLOSURE_STACKS) throw new AmbiguityError();
     }
     return { configurations, accepts };
+  }
+
+  /** Most states are a single configuration. */
+  #internOne(configuration: readonly number[]): number {
+    const single = this.#singles.id(configuration[0], configuration[1]);
+    if (single === this.#singleStates.length) this.#singleStates.push(this.#intern(configuration, false));
+    return this.#singleStates[single];
   }
 
   #intern(configurations: readonly number[], accepts: boolean): number {

@@ -155,6 +155,7 @@ class TextLexeme implements Lexeme {
   readonly #exceptEnds = new Set<number>();
   readonly #states: TextState[] = [];
   readonly #index = new Map<string, number>();
+  readonly #borders = new Map<number, number>();
 
   constructor({ quoted, dfa, min, max, except }: Extract<LexemeSpec, { kind: 'text' }>) {
     this.#quoted = quoted;
@@ -182,6 +183,17 @@ class TextLexeme implements Lexeme {
       node = next;
     }
     this.#exceptEnds.add(node);
+  }
+
+  /** The commonest states by far have a table of their own. */
+  #internBorder(at: number, length: number): number {
+    const key = at * (this.#countTo + 1) + length;
+    let id = this.#borders.get(key);
+    if (id === undefined) {
+      id = this.#intern({ mode: BORDER, at, length, except: NO_NODE, low: 0, high: 0, pending: 0 });
+      this.#borders.set(key, id);
+    }
+    return id;
   }
 
   #intern(state: TextState): number {
@@ -295,8 +307,14 @@ class TextLexeme implements Lexeme {
   }
 
   #char(state: TextState, char: number): number {
-    const next = this.#next(state, char);
-    return next === null ? STOP : this.#intern(next);
+    if (state.except !== NO_NODE) {
+      const next = this.#next(state, char);
+      return next === null ? STOP : this.#intern(next);
+    }
+    const at = this.#dfa === null ? 0 : stepDfa(this.#dfa, state.at, char);
+    if (at < 0 || state.length >= this.#max) return STOP;
+    const length = Math.min(state.length + 1, this.#countTo);
+    return this.#lengths !== null && !this.#lengths.live(at, length) ? STOP : this.#internBorder(at, length);
   }
 
   #next(state: TextState, char: number): TextState | null {

@@ -195,6 +195,7 @@ export class Normalizer {
     return branches.reduce<Shapes>((sum, term, i) => {
       let only = term;
       for (const [j, other] of branches.entries()) {
+        this.budget.spend(20);
         if (j === i || this.isEmpty(this.terms.and(term, other))) continue;
         only = this.#without(only, other, node);
       }

@@ -126,7 +126,8 @@ class RegexParser {
     } else if (this.#peek() === '?') throw new RegexError('look-behind and inline flags are not supported');
     const body = this.#choice();
     if (!this.#take(')')) throw new RegexError('unmatched (');
-    return ahead === null ? body : { kind: 'ahead', body, negative: ahead === 'negative' };
+    // A group may be repeated, an assertion on its own may not.
+    return ahead === null ? { kind: 'sequence', parts: [body] } : { kind: 'ahead', body, negative: ahead === 'negative' };
   }
 
   #class(): CharSet {

@@ -95,6 +95,7 @@ function merge<T>(a: readonly T[], b: readonly T[], keyOf: (shape: T) => string,
   if (a.length === 0) return b;
   if (b.length === 0) return a;
   for (const list of [a, b]) for (const shape of list) if (isAny(shape)) return [shape];
+  spend(2 * (a.length + b.length));
   const out = [...new Map([...a, ...b].map((shape) => [keyOf(shape), shape])).values()];
   if (out.length > MAX_SHAPES) throw new BudgetError(`comes apart into more than ${MAX_SHAPES} alternatives`);
   return out;
@@ -183,6 +184,7 @@ function joinLayers(a: readonly Layer[], b: readonly Layer[]): readonly Layer[] 
 }
 
 function intersectObjects(a: ObjectShape, b: ObjectShape, terms: Conjunction): ObjectShape | null {
+  spend(a.layers.length + b.layers.length + a.required.length + b.required.length);
   const keys = a.keys === null || b.keys === null || a.keys === b.keys ? (a.keys ?? b.keys) : intersectDfa(a.keys, b.keys);
   if (keys === null && a.keys !== null && b.keys !== null) return settleObject({ ...ANY_OBJECT, required: joinNames(a.required, b.required), min: Math.max(a.min, b.min), max: 0 }, terms);
   return settleObject(
@@ -210,6 +212,7 @@ export function settleObject(shape: ObjectShape, terms: Conjunction): ObjectShap
 export function termOfKey({ layers, keys }: ObjectShape, name: string, terms: Conjunction): Term {
   if (keys !== null && !matchesDfa(keys, name)) return FALSE;
   let term = TRUE;
+  spend(layers.length);
   for (const layer of layers) {
     const named = layer.named.get(name);
     const matching = layer.patterns.filter(({ dfa }) => matchesDfa(dfa, name));

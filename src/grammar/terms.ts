@@ -1,4 +1,5 @@
 /** Terms: conjunctions of subschemas (atoms), each as it stands or negated. Equal conjunctions are one number. */
+import { spend } from './error.ts';
 import { FALSE, TRUE } from './shapes.ts';
 import type { Conjunction, Term } from './shapes.ts';
 
@@ -43,6 +44,7 @@ export class Terms implements Conjunction {
   }
 
   #intern(atoms: readonly Atom[]): Term {
+    spend(1 + atoms.length);
     for (let i = 0; i + 1 < atoms.length; i++) if (atoms[i + 1] === atoms[i] + 1 && atoms[i] % 2 === 0) return FALSE;
     const key = atoms.join();
     let term = this.#index.get(key);
