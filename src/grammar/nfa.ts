@@ -145,16 +145,25 @@ export function treeDfa(tree: RegexNode, whole: boolean): Dfa | null {
     if (states === undefined) closed.set(state, (states = nfa.closure([state], false, false).filter(matters)));
     return states;
   };
+  const endsMatter = nfa.states.some(({ atEnd }) => atEnd.length > 0);
+  const seenIn = new Int32Array(nfa.states.length);
+  let round = 0;
   return buildDfa(sets, {
     start: nfa.closure(initial, true, false).filter(matters),
-    accepts: (states, first) => states.includes(tail) || nfa.closure(states, first, true).includes(end),
+    accepts: (states, first) => states.includes(tail) || states.includes(end) || ((first || endsMatter) && nfa.closure(states, first, true).includes(end)),
     step: (states, char) => {
-      const next = new Set<number>();
+      const next: number[] = [];
+      round++;
       for (const state of states) {
         const { set, target } = nfa.states[state];
-        if (set !== null && inSet(set, char)) for (const reached of closureOf(target)) next.add(reached);
+        if (set === null || !inSet(set, char)) continue;
+        for (const reached of closureOf(target)) {
+          if (seenIn[reached] === round) continue;
+          seenIn[reached] = round;
+          next.push(reached);
+        }
       }
-      return Array.from(next).sort((x, y) => x - y);
+      return next.length < 2 ? next : next.sort((x, y) => x - y);
     },
   });
 }
