@@ -1,7 +1,6 @@
 /** Shapes → grammar: what can be reached from the root, without what can never be completed. */
-import { intersectDfa, subtractDfa, wordsDfa, matchesDfa } from './dfa.ts';
+import { ALL_TEXTS, intersectDfa, matchesDfa, subtractDfa, wordsDfa } from './dfa.ts';
 import type { Dfa } from './dfa.ts';
-import { ALL_TEXTS } from './dfa.ts';
 import { BudgetError, GrammarError } from './error.ts';
 import { canEnd } from './expand.ts';
 import { GrammarBuilder } from './grammar.ts';
@@ -163,7 +162,7 @@ export class Emitter {
     const named = [...names].map((name) => ({ name, term: termOfKey(shape, name, terms), required: required.has(name) }));
     const open = shape.max === 0 ? [] : this.#keyClasses(shape, [...names]);
     const sure = required.size + 1;
-    if (open.length > 0 && shape.min > sure && shape.layers.length >= 0) this.#refuseCount(shape, term, sure);
+    if (open.length > 0 && shape.min > sure) this.#refuseCount(shape, term, sure);
     return { shape, named: named.filter((key) => key.term !== FALSE), open };
   }
 

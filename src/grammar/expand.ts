@@ -59,7 +59,7 @@ export class Expansion {
   }
 
   #items({ rule, index, matches }: Extract<ContainerState, { kind: 'items' }>): Alternative[] {
-    const { openArray: _, comma, closeArray, endArray } = this.#grammar.punctuation;
+    const { comma, closeArray, endArray } = this.#grammar.punctuation;
     const out: Alternative[] = [];
     if (index >= rule.min && matches >= rule.minMatches) out.push({ symbols: [index === 0 ? endArray : closeArray], height: 0 });
     if (index >= rule.max) return out;
@@ -93,7 +93,7 @@ export class Expansion {
     const { colon } = this.#grammar.punctuation;
     const out: Alternative[] = [];
     const missing = rule.named.reduce((sum, { required }, i) => sum + (required && !hasBit(seen, i) ? 1 : 0), 0);
-    const add = (key: GrammarSymbol, child: Child, after: { seen: bigint; next: number; named: boolean }, needed: number, available: number): void => {
+    const add = (key: GrammarSymbol, child: Child, after: { seen: bigint; next: number }, needed: number, available: number): void => {
       if (count + 1 + needed > rule.max || count + 1 + available < rule.min) return;
       // Beyond the bounds the count need not be told apart; other keys may repeat, so only the first of them counts towards the least.
       const total = rule.max < Infinity ? count + 1 : Math.min(count + 1, Math.max(rule.min, 1));
@@ -104,12 +104,12 @@ export class Expansion {
       const { key, child, required } = rule.named[i];
       if (hasBit(seen, i)) continue;
       const later = rule.ordered ? rule.named.length - i - 1 : rule.named.filter((_, j) => j !== i && !hasBit(seen, j)).length;
-      add(key, child, { seen: seen | (1n << BigInt(i)), next: rule.ordered ? i + 1 : 0, named: true }, missing - (required ? 1 : 0), later + open);
+      add(key, child, { seen: seen | (1n << BigInt(i)), next: rule.ordered ? i + 1 : 0 }, missing - (required ? 1 : 0), later + open);
       if (rule.ordered && required) return out;
     }
     if (rule.ordered && missing > 0) return out;
     for (const { key, child } of rule.open) {
-      add(key, child, { seen, next: rule.ordered ? rule.named.length : 0, named: false }, missing, Infinity);
+      add(key, child, { seen, next: rule.ordered ? rule.named.length : 0 }, missing, Infinity);
     }
     return out;
   }

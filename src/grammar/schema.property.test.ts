@@ -9,8 +9,6 @@ import { compileSchema } from './schema.ts';
 
 type Schema = boolean | Record<string, unknown>;
 
-/** Spelled out, an object with this key looks like a promise. */
-const THEN = 'then';
 const NAMES = ['a', 'b', 'c', 'x1'];
 const name = fc.constantFrom(...NAMES);
 const PATTERNS = ['^a', 'b$', '^[a-c]+$', 'a.c', '^(ab|c)*$', '[0-9]', '^x\\d{1,2}$'];
@@ -59,7 +57,7 @@ const { schema } = fc.letrec<{ schema: Schema }>((tie) => {
       }),
       some({ const: scalar }),
       some({ enum: fc.array(value, { minLength: 1, maxLength: 3 }) }),
-      some({ allOf: list, anyOf: list, oneOf: list, not: sub, if: sub, [THEN]: sub, else: sub }),
+      some({ allOf: list, anyOf: list, oneOf: list, not: sub, ...Object.fromEntries(['if', 'then', 'else'].map((keyword) => [keyword, sub])) }),
       some({ anyOf: list, properties: fc.dictionary(name, sub, { maxKeys: 2 }), unevaluatedProperties: fc.constant(false) }),
       some({ oneOf: list }),
       some({ dependentSchemas: fc.dictionary(name, sub, { maxKeys: 1 }), prefixItems: list, unevaluatedItems: fc.constant(false) }),
