@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { LoadOptions } from '../model/load.ts';
 import { checkRequest } from './request.ts';
@@ -176,7 +177,7 @@ class WorkerClient implements EngineClient {
     this.streams.set(id, stream);
     this.send({ type: 'add', id, request });
     if (signal?.aborted) abort();
-    else signal?.addEventListener('abort', abort, { once: true });
+    else if (signal !== undefined) listen(signal, abort);
     return stream;
   }
 
@@ -211,6 +212,12 @@ class WorkerClient implements EngineClient {
   private send(message: ToWorker): void {
     this.worker.postMessage(message);
   }
+}
+
+/** One signal may end any number of requests; each takes its listener away at its end. */
+function listen(signal: AbortSignal, abort: () => void): void {
+  setMaxListeners(0, signal);
+  signal.addEventListener('abort', abort, { once: true });
 }
 
 async function orLater(promise: Promise<unknown>, milliseconds: number): Promise<void> {
