@@ -298,7 +298,9 @@ describe('what is wrong has a name', () => {
   });
 
   test('embeddings are refused clearly', async () => {
-    expect((await refusal(post(app, '/v1/embeddings', { input: 'x' }), 501)).message).toMatch(/does not compute embeddings/u);
+    const response = await post(app, '/v1/embeddings', { input: 'x' });
+    expect(response.headers.get('x-should-retry')).toBe('false');
+    expect((await refusal(response, 501)).message).toMatch(/does not compute embeddings/u);
   });
 
   test('bodies over the limit', async () => {
@@ -362,7 +364,8 @@ describe('around the models', () => {
     expect(text).toContain('vllm:generation_tokens_total{model_name="tiny"} 6');
     expect(text).toContain('vllm:request_success_total{model_name="tiny",finished_reason="length"} 1');
     expect(text).toContain('vllm:time_to_first_token_seconds_count{model_name="tiny"} 2');
-    expect(text).toContain('vllm:inter_token_latency_seconds_count{model_name="tiny"} 4');
+    for (const name of ['inter_token_latency', 'time_per_output_token']) expect(text).toContain(`vllm:${name}_seconds_count{model_name="tiny"} 4`);
+    for (const name of ['kv_cache', 'gpu_cache']) expect(text).toContain(`vllm:${name}_usage_perc{model_name="tiny"} 0`);
     expect(text).toContain('vllm:cache_config_info{model_name="tiny",block_size="32",num_gpu_blocks="64"} 1');
     expect(await (await app.request('/metrics')).text()).toContain('vllm:prompt_tokens_total{model_name="tiny"} 42');
   });
@@ -371,6 +374,8 @@ describe('around the models', () => {
     const { app, engine } = setup('x');
     Object.assign(engine, { failure: new Error('out of memory') });
     expect((await refusal(app.request('/health'), 503)).code).toBe('engine_stopped');
+    expect((await refusal(chat(app, {}), 503)).code).toBe('engine_stopped');
+    expect((await refusal(complete(app, { stream: true }), 503)).code).toBe('engine_stopped');
   });
 
   test('tokenize and detokenize', async () => {

@@ -52,7 +52,7 @@ export function createApp(options: AppOptions): App {
 
   const modelNamed = (id: string): ChatModel => {
     const model = models.get(id);
-    if (model !== undefined) return model;
+    if (model !== undefined) return running(model);
     const names = [...models.keys()].map((name) => `"${name}"`).join(', ');
     throw new ApiError(404, `The model "${id}" does not exist here; there is ${names}`, { param: 'model', code: 'model_not_found' });
   };
@@ -80,8 +80,7 @@ export function createApp(options: AppOptions): App {
     '/health': {
       method: 'GET',
       route: (context) => {
-        const failed = [...local.values()].find((model) => model.engine.failure !== null);
-        if (failed !== undefined) throw new ApiError(503, `The engine of "${failed.id}" has stopped`, { code: 'engine_stopped' });
+        for (const model of local.values()) running(model);
         return context.json({ status: 'ok' });
       },
     },
@@ -108,7 +107,11 @@ export function createApp(options: AppOptions): App {
     '/v1/embeddings': {
       method: 'POST',
       route: () => {
-        throw new ApiError(501, 'This server does not compute embeddings: its models generate text', { code: 'not_implemented' });
+        throw new ApiError(501, 'This server does not compute embeddings: its models generate text', {
+          code: 'not_implemented',
+          // OpenAI's clients would try again.
+          headers: { 'x-should-retry': 'false' },
+        });
       },
     },
     '/tokenize': {
@@ -169,6 +172,11 @@ function tokenizeBody(model: LocalModel, body: ReturnType<typeof parseBody<typeo
     return model.tokenizer.encode(model.prompt({ messages, tools, addGenerationPrompt, templateArguments }));
   }
   return body.add_special_tokens === false ? model.tokenizer.encode(body.prompt) : model.encodePrompt(body.prompt);
+}
+
+function running<T extends ChatModel>(model: T): T {
+  if (!(model instanceof LocalModel) || model.engine.failure === null) return model;
+  throw new ApiError(503, `The engine of "${model.id}" has stopped`, { code: 'engine_stopped' });
 }
 
 const isPreflight = ({ req }: Context): boolean => req.method === 'OPTIONS' && req.header('access-control-request-method') !== undefined;
