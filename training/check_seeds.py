@@ -316,7 +316,11 @@ def check_relative(param, slot):
 
 
 def numbers(text):
-    return [float(n) for n in re.findall(r"\d+(?:\.\d+)?", re.sub(r"(?<=\d),(?=\d{3})", "", text))]
+    return [float(n) for n in re.findall(r"\d+(?:\.\d+)?", text)]
+
+
+def without_thousands(text):
+    return re.sub(r"(?<=\d),(?=\d{3})", "", text)
 
 
 def parse_result(text):
@@ -327,7 +331,8 @@ def parse_result(text):
         json.loads(body)
     except ValueError as error:
         raise SeedError(f"result is not JSON: {error}") from None
-    unknown = [n for n in numbers(answer) if n not in numbers(body)]
+    known = numbers(body) + numbers(without_thousands(body))
+    unknown = [n for n in numbers(without_thousands(answer)) if n not in known]
     if unknown:
         raise SeedError(f"numbers {unknown} of the answer are not in the result")
     return body, answer
