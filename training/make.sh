@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# One model from nothing: tokenizer (unless given), training, evaluation, export.
+#   training/make.sh SIZE OUT_DIR [STEPS] [SECONDS] [TOKENIZER]
+set -euo pipefail
+cd "$(dirname "$0")"
+size=$1 out=$2 steps=${3:-9000} seconds=${4:-330} tokenizer=${5:-}
+export PYTHONUNBUFFERED=1 TOKENIZERS_PARALLELISM=false
+mkdir -p "$out"
+if [ -z "$tokenizer" ]; then
+  python3 tokenizer.py "$out"
+  tokenizer=$out/tokenizer.json
+fi
+python3 train.py "$size" "$out/run" --tokenizer "$tokenizer" --held-out heldout.json --steps "$steps" --limit "$seconds"
+python3 evaluate.py "$size" "$out/run" --tokenizer "$tokenizer" --held-out heldout.json ${BFCL:+--bfcl "$BFCL"} || echo "evaluation failed"
+python3 export.py "$size" "$out/run" "$out/tetrad-$size" --tokenizer "$tokenizer" --reference "$out/reference.safetensors"
