@@ -164,14 +164,17 @@ def enum_members(rng, lex):
     n = rng.randint(2, 6)
     if rng.random() < 0.5:
         groups = rng.sample(W.SYNONYMS, n)
-        return [g[0].replace(" ", "_").replace("-", "_") for g in groups]
+        return list(dict.fromkeys(rng.choice(g if rng.random() < 0.4 else g[:1]).replace(" ", "_").replace("-", "_") for g in groups))
     members = {lex.word(rng) if rng.random() < 0.8 else lex.word(rng) + "_" + lex.noun(rng) for _ in range(n)}
     members = sorted(members)
     rng.shuffle(members)
     return members
 
 
-BY_MEMBER = {group[0].replace(" ", "_").replace("-", "_"): group for group in W.SYNONYMS}
+BY_MEMBER = {}
+for group in W.SYNONYMS:
+    for word in group:
+        BY_MEMBER.setdefault(word.replace(" ", "_").replace("-", "_").lower(), group)
 
 
 def say_member(member, rng):
@@ -219,6 +222,55 @@ def list_maker(rng, lex):
     return {"type": "array", "items": item}, draw, ""
 
 
+UNIT_WORDS = {suffix: forms.split("|") for suffix, forms in {
+    "cm": "cm|centimetres|centimeters|cm", "m": "m|metres|meters", "km": "km|kilometres|kilometers|k", "mm": "mm|millimetres", "kg": "kg|kilos|kilograms|kg", "g": "g|grams|gr", "mg": "mg|milligrams", "l": "l|litres|liters", "ml": "ml|millilitres",
+    "liters": "litres|liters|l", "s": "s|seconds|sec", "seconds": "seconds|s|secs", "ms": "ms|milliseconds", "minutes": "minutes|min|mins", "min": "minutes|min", "hours": "hours|h|hrs", "h": "hours|h", "days": "days|d", "weeks": "weeks", "months": "months",
+    "years": "years|yrs", "c": "degrees|°C|C|degrees Celsius|°", "f": "°F|F|degrees Fahrenheit", "k": "K|kelvin", "percent": "%|percent|per cent", "pct": "%|percent", "mph": "mph|miles an hour", "kmh": "km/h|kph", "w": "W|watts", "kw": "kW|kilowatts",
+    "v": "V|volts", "a": "A|amps", "ohm": "ohms|Ω", "hz": "Hz|hertz", "mhz": "MHz|megahertz", "usd": "dollars|USD|$|bucks", "eur": "euros|EUR|€", "miles": "miles|mi", "feet": "feet|ft|foot", "inches": "inches|in|\"", "lbs": "pounds|lbs", "mb": "MB|megabytes", "gb": "GB|gigs",
+    "j": "J|joules", "n": "N|newtons", "pa": "Pa|pascals", "deg": "degrees|°|deg", "bpm": "bpm|beats per minute", "rpm": "rpm", "ppm": "ppm", "sqm": "square metres|m2|sqm", "kcal": "calories|kcal", "pages": "pages", "people": "people|persons|guests", "words": "words"}.items()}
+UNIT_NAMES = sorted(UNIT_WORDS)
+LARGER = {"ms": ("seconds", 1000), "seconds": ("minutes", 60), "s": ("minutes", 60), "minutes": ("hours", 60), "min": ("hours", 60), "g": ("kg", 1000), "mg": ("g", 1000), "m": ("km", 1000), "mm": ("cm", 10), "cm": ("m", 100), "ml": ("litres", 1000), "days": ("weeks", 7), "months": ("years", 12), "h": ("days", 24), "hours": ("days", 24)}
+
+
+def united_maker(rng, lex):
+    """A number whose unit is part of the name: "width_cm"."""
+    unit = rng.choice(UNIT_NAMES)
+    whole = rng.random() < 0.6
+
+    def draw(rng, today):
+        n = V.integer(rng) if whole or rng.random() < 0.6 else V.decimal(rng)
+        if unit in LARGER and rng.random() < 0.12:
+            name, factor = LARGER[unit]
+            n = rng.choice((1, 2, 3, 4, 5, 6, 8, 10, 12, 0.5, 1.5, 2.5))
+            said = {0.5: "half a", 1.5: "one and a half", 2.5: "two and a half"}.get(n) or V.say_number(n, rng)
+            value = n * factor
+            name = name[:-1] if name.endswith("s") and n in (0.5, 1) else name
+            return f"{said} {name}", int(value) if float(value).is_integer() else value, False
+        form = rng.choice(UNIT_WORDS[unit])
+        if form in "$€":
+            return f"{form}{n:,}" if n >= 1000 and rng.random() < 0.5 else f"{form}{n}", n, False
+        if len(form) < 4 and rng.random() < 0.45:
+            return f"{n}{form}", n, False
+        said = V.say_number(n, rng)
+        return (f"{said} {form}" if rng.random() < 0.85 else str(n)), n, False
+    note = rng.choice(("", "", "in " + UNIT_WORDS[unit][-1])) if unit not in ("a", "c", "f", "k", "people", "pages", "words") else ""
+    thing = rng.choice(ATTRIBUTES["number"] + ATTRIBUTES["distance"] + ATTRIBUTES["weight"]).split() if rng.random() < 0.4 else [lex.noun(rng)]
+    thing = [w for w in thing if len(w) > 1] or [lex.noun(rng)]
+    if rng.random() < 0.2:
+        thing = [rng.choice(("max", "min", "total", "start", "end", "initial", "target", "net", "first", "base"))] + thing
+    return {"type": "integer" if whole else "number"}, draw, note, thing + [unit], " ".join(thing), "unit " + unit
+
+
+def datetime_maker(rng, lex):
+    def draw(rng, today):
+        day, (h, m) = V.any_day(rng), V.clock(rng)
+        value = f"{V.iso(day)}T{h:02d}:{m:02d}"
+        said = f"{h:02d}:{m:02d}" if rng.random() < 0.5 else V.say_time(h, m, rng)
+        date = V.long_date(day, rng) if rng.random() < 0.6 else V.iso(day)
+        return rng.choice((value, f"{date} at {said}", f"{said} on {date}", f"{date}, {said}", f"{date} {said}")), value, False
+    return {"type": "string"}, draw, rng.choice(("YYYY-MM-DDTHH:MM", "date and time, YYYY-MM-DDTHH:MM", "ISO 8601 date and time", "in the form 2026-01-31T18:00"))
+
+
 def boolean_words(rng, lex):
     thing = rng.choice((lex.noun(rng), lex.word(rng) + " " + lex.noun(rng), lex.noun(rng) + "s", rng.choice(P.ASPECTS)))
     verb = rng.choice(("include", "show", "with", "allow", "enable", "use", "add", "send", "", "", "apply", "notify", "is", "has", "keep"))
@@ -249,11 +301,11 @@ def object_maker(rng, lex):
     return schema, draw, ""
 
 
-MAKERS = {"country_code": country_maker, "language_code": language_maker, "currency_code": currency_maker, "date": date_maker, "time": time_maker, "percent": percent_maker,
+MAKERS = {"country_code": country_maker, "language_code": language_maker, "currency_code": currency_maker, "date": date_maker, "time": time_maker, "datetime": datetime_maker, "percent": percent_maker,
           "duration": duration_maker, "enum": enum_maker, "list": list_maker, "object": object_maker}
 KIND_OF_MAKER = {"country_code": "country", "language_code": "language", "currency_code": "currency"}
 KIND_WEIGHTS = [(k, 2) for k in V.STRING_KINDS] + [("topic", 5), ("title", 5), ("word", 6), ("person", 6), ("city", 8), ("place", 3), ("id", 3), ("text", 3), ("integer", 12), ("number", 14), ("count", 8), ("year", 4), ("money", 7),
-                                                  ("percent", 5), ("duration", 6), ("temperature", 3), ("distance", 4), ("weight", 4), ("rating", 3), ("date", 10), ("time", 6), ("enum", 18), ("boolean", 14), ("list", 13), ("object", 2),
+                                                  ("percent", 5), ("duration", 6), ("temperature", 3), ("distance", 4), ("weight", 4), ("rating", 3), ("date", 10), ("time", 6), ("datetime", 3), ("united", 26), ("enum", 18), ("boolean", 14), ("list", 13), ("object", 2),
                                                   ("country_code", 2), ("language_code", 2), ("currency_code", 3)]
 KIND_NAMES, KIND_ODDS = [k for k, _ in KIND_WEIGHTS], [w for _, w in KIND_WEIGHTS]
 
@@ -263,6 +315,9 @@ def make_param(rng, lex, obj, case, kind=None, required=None):
     words, telling = None, False
     if kind == "boolean":
         schema, draw, note, words, thing = boolean_maker(rng, lex)
+    elif kind == "united":
+        schema, draw, note, words, thing, kind = united_maker(rng, lex)
+        telling = True
     elif kind in MAKERS:
         schema, draw, note = MAKERS[kind](rng, lex)
     elif kind in ("integer", "count", "year"):
@@ -329,15 +384,20 @@ def bind(param, surface, rng, lex, unique):
     if param.schema["type"] == "boolean":
         return [(surface,)]
     roll = rng.random()
-    generic = P.BY_KIND.get(param.kind) or P.BY_KIND.get(P.ALIASES.get(param.kind, ""), P.BY_KIND["word"])
-    if unique and roll < 0.45:
-        form = rng.choice(generic)
-    elif roll < 0.82:
+    kind = "unit" if param.kind.startswith("unit ") else param.kind
+    if unique and roll < 0.3 and kind in lex.contexts:
+        left, right = rng.choice(lex.contexts[kind])
+        return [left, (surface,), right]
+    if kind == "unit" and roll < 0.75:
+        form = rng.choice(("{a} of {v}", "{v} {a}", "{v} of {a}", "{a} {v}", "{v} {a}", "a {v} {a}", "{a}: {v}", "{v} for the {a}", "{a} at {v}", "with {v} {a}", "with {v} of {a}", "a {a} of {v}") + (("{v}", "{v}", "for {v}", "at {v}", "of {v}", "with {v}") if unique else ()))
+    elif unique and roll < 0.55:
+        form = rng.choice(P.BY_KIND.get(kind) or P.BY_KIND.get(P.ALIASES.get(kind, ""), P.BY_KIND["word"]))
+    elif roll < 0.92:
         form = rng.choice(P.NAMED)
-    elif unique and roll < 0.9:
-        form = rng.choice(("{r} {v}", "{r} {v}", "{r} {r} {v}", "{v} {r}", "{r}: {v}"))
+    elif unique and roll < 0.95:
+        form = rng.choice(("{r} {v}", "{r} {v}", "{r} {r} {v}", "{r}: {v}"))
     else:
-        form = rng.choice(("{r} {a} {v}", "{r} {a} {v}", "{a} {r} {v}", "{r} {a} {r} {v}", "{v} {r} {a}", "{r} {v} {a}", "{a} {v}"))
+        form = rng.choice(("{r} {a} {v}", "{r} {a} {v}", "{a} {r} {v}", "{r} {v} {a}", "{a} {v}"))
     form = form.replace("{a}", param.words)
     while "{r}" in form:
         form = form.replace("{r}", lex.word(rng), 1)
@@ -409,30 +469,56 @@ class ComposedTool:
         return text
 
     def pieces(self, rng, today, chosen):
-        kinds = [p.kind for p in chosen]
-        args, phrases, needs_today = {}, [], False
-        for param in chosen:
-            surface, value, relative = param.draw(rng, today)
-            needs_today |= relative
-            args[param.name] = value
-            unique = len(chosen) == 1 or param.telling and kinds.count(param.kind) == 1 and not (param.schema["type"] in ("integer", "number") and sum(p.schema["type"] in ("integer", "number") for p in chosen) > 1 and param.kind in ("integer", "number", "count"))
-            phrases.append(bind(param, surface, rng, self.lex, unique))
+        draws = [param.draw(rng, today) for param in chosen]
+        args = {p.name: value for p, (_, value, _) in zip(chosen, draws)}
+        needs_today = any(relative for _, _, relative in draws)
+        if chosen and rng.random() < 0.1:
+            return self.terse(rng, chosen, [surface for surface, _, _ in draws]), args, needs_today
+        phrases = [bind(p, surface, rng, self.lex, len(chosen) == 1 or telling(p, chosen)) for p, (surface, _, _) in zip(chosen, draws)]
         if rng.random() < 0.5:
             rng.shuffle(phrases)
-        pieces = [self.opening(rng)]
-        front = None
-        if phrases and rng.random() < 0.12:
-            front = phrases.pop(0)
+        pieces = [self.opening(rng)] if len(chosen) < 2 or rng.random() < 0.93 else []
+        front = phrases.pop(0) if phrases and rng.random() < 0.12 else None
         for phrase in phrases:
-            pieces = add_phrase(pieces, phrase, rng)
+            pieces = add_phrase(pieces, phrase, rng) if pieces else phrase
         if front:
             if isinstance(front[0], str) and front[0]:
                 front[0] = front[0][:1].upper() + front[0][1:]
             pieces = front + [rng.choice((", ", ", ", " ", ": "))] + pieces
         return pieces, args, needs_today
 
+    def terse(self, rng, chosen, surfaces):
+        """Bare values in the order of the schema."""
+        separator = rng.choice((" / ", ", ", ", ", "; ", " | ", " - ", " ", " – ", "\n"))
+        pieces = [rng.choice((self.obj, self.obj, self.name.replace("_", " "), f"{self.verb[0][0]} {self.obj}", f"{self.obj}:", rng.choice(self.verb[2]).format(o=self.obj)))]
+        if pieces[0].endswith(":"):
+            pieces.append(" ")
+        else:
+            pieces.append(separator)
+        for surface in surfaces:
+            pieces += [(surface,), separator]
+        return pieces[:-1]
+
+    def parallel(self, rng, today):
+        """One request with several values for one parameter: a call for each."""
+        texts = [p for p in self.params if p.kind in V.STRING_KINDS]
+        if not texts:
+            return None
+        chosen = [p for p in self.params if p.required]
+        many = rng.choice(texts)
+        if many not in chosen:
+            chosen.append(many)
+        values = list(dict.fromkeys(V.text_value(many.kind, rng, self.lex) for _ in range(rng.choice((2, 2, 3, 4)))))
+        plain = many.draw
+        many.draw = lambda rng, today: (V.join_list(values, rng), values[0], False)
+        pieces, args, needs_today = self.pieces(rng, today, chosen)
+        many.draw = plain
+        order = [p.name for p in self.params if p.name in args]
+        return pieces, [{n: value if n == many.name else args[n] for n in order} for value in values], needs_today, []
+
     def request(self, rng, today):
-        chosen = [p for p in self.params if p.required or rng.random() < 0.5]
+        odds = rng.choice((0, 0, 0.25, 0.25, 0.5, 1))
+        chosen = [p for p in self.params if p.required or rng.random() < odds]
         pieces, args, needs_today = self.pieces(rng, today, chosen)
         order = [p.name for p in self.params]
         args = {name: args[name] for name in order if name in args}
@@ -454,6 +540,14 @@ class ComposedTool:
 
     def result(self, rng):
         return None
+
+
+def telling(param, chosen):
+    """Whether the value alone tells which of the chosen parameters it is for."""
+    if not param.telling:
+        return False
+    number = param.schema["type"] in ("integer", "number")
+    return all(p is param or p.kind != param.kind and not (number and p.schema["type"] in ("integer", "number") and not (p.kind.startswith("unit ") and param.kind.startswith("unit "))) for p in chosen)
 
 
 def twin_params(rng, lex, obj, case):

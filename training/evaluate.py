@@ -119,17 +119,20 @@ def by_argument(items, answers, figures):
     figures["values"] = {kind: mean(hits) for kind, hits in right.items()}
 
 
-def own(answer_all, held, count=600):
+def own(answer_all, held, out, count=800):
     """Calls of fresh documents of the training distribution itself: first turns only."""
     generator = G.Generator(987_654, held_out=held)
     prompts, wants = [], []
     while len(prompts) < count:
-        segments = generator.document()
-        first = next(i for i, (_, role) in enumerate(segments) if role == "assistant")
-        if "<tool_call>" in segments[first][0]:
-            prompts.append("".join(text for text, _ in segments[:first]))
-            wants.append(segments[first][0].removesuffix(END))
-    return {"items": count, "exact": mean(a == w for a, w in zip(answer_all(prompts), wants))}
+        system, threads = generator.document()
+        answer = threads[0][1][0]
+        if "<tool_call>" in answer:
+            prompts.append("".join(text for text, _ in system + threads[0][:1]))
+            wants.append(answer.removesuffix(END))
+    answers = answer_all(prompts)
+    wrong = [f"{p.rsplit('<|im_start|>user', 1)[1]}\n  want {w}\n  got  {a}\n" for p, w, a in zip(prompts, wants, answers) if a != w]
+    (out / "own_failures.txt").write_text("\n".join(wrong))
+    return {"items": count, "exact": mean(a == w for a, w in zip(answers, wants))}
 
 
 TYPES = {"dict": "object", "float": "number", "tuple": "array", "any": "string", "HashMap": "object"}
@@ -257,7 +260,7 @@ def main():
     answer_all = answerer(load(options.size, options.run), Encoder(options.tokenizer))
     figures = {}
     held = set(json.loads(options.held_out.read_text())["values"]) if options.held_out else None
-    figures["own"] = own(answer_all, held)
+    figures["own"] = own(answer_all, held, options.run)
     if options.held_out:
         figures["held_out"] = held_out(options.held_out, answer_all, options.run)
     if options.bfcl:

@@ -2,8 +2,9 @@
 
     python3 training/generate.py [--count 5] [--seed 1]     prints documents
 
-A document is a list of segments (text, role); the loss weighs the answers ("assistant") most. Joined, the segments are
-exactly what the chat template renders. Every segment starts at a token border (see tokenizer.py), so that they may be encoded apart.
+A document is a system prompt and some threads, each a conversation of its own under that prompt: threads do not see one another, so that
+one list of tools serves many first turns. All are lists of segments (text, role). System and one thread, joined, are exactly what the chat
+template renders; every segment starts at a token border (see tokenizer.py), so that they may be encoded apart.
 """
 import argparse
 import datetime
@@ -68,7 +69,7 @@ class Speaker:
             pieces = [p.lower() if isinstance(p, str) else p for p in pieces]
         if rng.random() < 0.10:
             pieces = [self.misspell(p) if isinstance(p, str) else p for p in pieces]
-        if rng.random() < 0.14:
+        if rng.random() < 0.08:
             pieces = [self.replace_word(p) if isinstance(p, str) else p for p in pieces]
         return pieces
 
@@ -132,7 +133,7 @@ class Generator:
         if held_out:
             V.exclude(held_out)
         words = {w for s in self.seeds for r in s.tool.requests for p in [*r.shared, *sum(r.parts, [])] if isinstance(p, str) for w in re.findall(r"\b[a-z]{4,}\b", p)}
-        self.lex = V.Lexicon(words)
+        self.lex = V.Lexicon(words, S.contexts(self.seeds))
         self.speaker = Speaker(self.rng, self.lex)
         self.composed = composed
         self.by_domain = {}
@@ -165,52 +166,54 @@ class Generator:
         return [S.SeedTool(s, rng, self.lex) for s in rng.sample(others, min(len(others), rng.randint(1, 3)))]
 
     def toolbox(self):
-        """The tools that requests will be for, and all tools of the prompt."""
         rng = self.rng
-        total = rng.choices(range(0, 13), (3, 14, 14, 13, 12, 10, 8, 6, 5, 4, 3, 2, 2))[0]
-        if total == 0:
-            return [], []
-        main = [self.new_tool() for _ in range(min(total, rng.choice((1, 1, 2, 3))))]
-        tools = list(main)
-        if len(tools) < total and rng.random() < 0.5:
-            tools += self.near(main[0])
+        total = rng.choices(range(0, 13), (2, 15, 14, 13, 12, 10, 8, 6, 5, 4, 3, 2, 2))[0]
+        tools = [self.new_tool() for _ in range(min(total, rng.choice((1, 1, 2))))]
+        if 0 < len(tools) < total and rng.random() < 0.45:
+            tools += self.near(tools[0])
         while len(tools) < total:
             tools.append(self.distractor())
         unique, seen = [], set()
-        for tool in tools[:max(total, len(main))]:
+        for tool in tools[:total]:
             if tool.key not in seen and tool.name not in seen:
                 seen |= {tool.key, tool.name}
                 unique.append(tool)
-        main = [t for t in main if t in unique]
         rng.shuffle(unique)
-        return main, unique
+        return unique
 
     def document(self):
+        """System segments and threads: each thread a conversation of its own under that system prompt."""
         rng = self.rng
         today = datetime.date(2023, 1, 1) + datetime.timedelta(days=rng.randint(0, 2900))
-        main, tools = self.toolbox()
-        turns = Turns(self, today, main, tools)
-        if main and rng.random() < 0.05:
-            tools = turns.chain()
-        else:
-            for _ in range(rng.choices((1, 2, 3, 4), (32, 30, 24, 14))[0]):
+        tools = self.toolbox()
+        turns = Turns(self, today, tools)
+        if tools and rng.random() < 0.06:
+            turns.chain()
+        for _ in range(rng.choice((4, 5, 6, 7, 8, 9, 10)) if tools else 4):
+            turns.new_thread()
+            for _ in range(rng.choices((1, 2, 3), (84, 12, 4))[0]):
                 turns.add()
         content = DEFAULT_SYSTEM if rng.random() < 0.55 else self.fill(rng.choice(P.SYSTEMS))
         if turns.needs_today or rng.random() < 0.2:
             line = date_line(today, rng)
             content = rng.choice((f"{content}\n{line}", f"{content} {line}", f"{content}\n{line}", line))
-        return system_segments(content, [t.json for t in tools]) + turns.segments
+        return system_segments(content, [t.json for t in turns.tools]), [t for t in turns.threads if t]
 
     def fill(self, text):
         return re.sub(r"\{r\}", lambda m: self.lex.word(self.rng), text)
 
 
 class Turns:
-    """The turns of one document."""
+    """The threads of one document."""
 
-    def __init__(self, gen, today, main, tools):
-        self.gen, self.rng, self.today, self.main, self.tools = gen, gen.rng, today, main, tools
-        self.segments, self.needs_today = [], False
+    def __init__(self, gen, today, tools):
+        self.gen, self.rng, self.today, self.tools = gen, gen.rng, today, tools
+        self.threads, self.needs_today = [], False
+        self.new_thread()
+
+    def new_thread(self):
+        self.segments = []
+        self.threads.append(self.segments)
 
     def exchange(self, text, answer):
         self.segments += [user_segment(text), answer_segment(answer)]
@@ -219,13 +222,13 @@ class Turns:
         roll = self.rng.random()
         if not self.tools:
             return self.chat() if roll < 0.6 else self.decline_all()
-        if roll < 0.61:
+        if roll < 0.62:
             return self.call()
         if roll < 0.70:
             return self.several()
-        if roll < 0.83:
+        if roll < 0.85:
             return self.decline()
-        if roll < 0.91:
+        if roll < 0.93:
             return self.ask_back()
         return self.chat()
 
@@ -235,7 +238,7 @@ class Turns:
         return pieces, [(tool.name, args) for args in calls], slots
 
     def call(self):
-        tool = self.rng.choice(self.main)
+        tool = self.rng.choice(self.tools)
         pieces, calls, slots = self.request_of(tool)
         text = self.gen.speaker.say(pieces)
         self.exchange(text, call_text(calls))
@@ -259,9 +262,16 @@ class Turns:
     def several(self):
         """Two or three requests in one message."""
         rng = self.rng
+        if rng.random() < 0.4:
+            tool = rng.choice(self.tools)
+            found = tool.parallel(rng, self.today)
+            if found:
+                pieces, calls, needs_today, _ = found
+                self.needs_today |= needs_today
+                return self.exchange(self.gen.speaker.say(pieces), call_text([(tool.name, args) for args in calls]))
         parts, calls = [], []
         for _ in range(rng.choice((2, 2, 2, 3))):
-            tool = rng.choice(self.main)
+            tool = rng.choice(self.tools)
             pieces, more, _ = self.request_of(tool)
             pieces = self.gen.speaker.noise(pieces)
             parts.append("".join(p if isinstance(p, str) else p[0] for p in pieces))
@@ -290,7 +300,7 @@ class Turns:
     def decline(self):
         """A request that no tool of the list serves."""
         rng = self.rng
-        nearest = rng.choice(self.main)
+        nearest = rng.choice(self.tools)
         alone = [t.group for t in self.tools].count(nearest.group) == 1
         own = nearest.declined(rng) if alone and rng.random() < 0.6 else None
         if own:
@@ -316,7 +326,7 @@ class Turns:
 
     def ask_back(self):
         rng = self.rng
-        tool = rng.choice(self.main)
+        tool = rng.choice(self.tools)
         asked = tool.missing(rng, self.today)
         if asked is None:
             return self.call()
@@ -344,7 +354,7 @@ class Turns:
         obj = lex.noun(rng) if rng.random() < 0.7 else lex.word(rng) + " " + lex.noun(rng)
         key = C.make_param(rng, lex, obj, "snake", rng.choice(("person", "title", "email", "city", "topic", "code", "company")), True)
         id_name = C.join_name([obj, "id"], rng.choice(("snake", "camel")))
-        ident = C.Param(id_name, f"{obj} id", {"type": "string", "description": f"Identifier of the {obj}"}, "id", None, True, True)
+        ident = C.Param(id_name, f"{obj} id", {"type": "string", "description": f"Identifier of the {obj}"}, "id", C.string_maker("id", rng, lex)[1], True, True)
         finder = C.ComposedTool(rng, lex, verb=P.VERB_GROUPS[rng.randint(0, 1)], obj=obj, params=[key])
         action = rng.choice([g for g in P.VERB_GROUPS[4:] if g[0][0] not in ("calculate", "convert", "predict", "count")])
         actor = C.ComposedTool(rng, lex, verb=action, obj=obj, params=[ident])
@@ -363,9 +373,8 @@ class Turns:
             self.segments += [user_segment(response_text([json.dumps(body, ensure_ascii=False)])), answer_segment(call_text([(actor.name, {id_name: code})]))]
             ok, said = ok_result(rng)
             self.segments += [user_segment(response_text([ok])), answer_segment(said)]
-        tools = [finder, actor] + [self.gen.distractor() for _ in range(rng.randint(0, 5))]
-        rng.shuffle(tools)
-        return tools
+        self.tools = [t for t in self.tools if t.name not in (finder.name, actor.name)][:10] + [finder, actor]
+        rng.shuffle(self.tools)
 
 
 def casual(text, rng):
@@ -414,7 +423,8 @@ def main():
     options = parser.parse_args()
     generator = Generator(options.seed)
     for _ in range(options.count):
-        print("".join(text for text, _ in generator.document()), end="\n\n=====\n\n")
+        system, threads = generator.document()
+        print("".join(text for text, _ in system), *("".join(text for text, _ in thread) for thread in threads), sep="\n---", end="\n\n=====\n\n")
 
 
 if __name__ == "__main__":

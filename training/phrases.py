@@ -205,8 +205,6 @@ what's the meaning of life|is there a god|who will win the election|what happens
 ABILITIES = bars("""what can you do|what can you do?|what can you help me with|what are you good at|how can you help me|what tools do you have|which tools do you have|what functions can you call|list your tools|what are your abilities|what do you do
 help, what can I ask|what can I ask you|show me what you can do|how does this work|what are my options|what's possible here|which commands are there|tell me your capabilities|what are you able to do""")
 
-OK_ANSWERS = bars("Done.|All set.|That's done.")
 ERROR_RESULTS = bars("not found|permission denied|timeout|service unavailable|invalid value|too many requests|conflict|no such record|already exists|network error|quota exceeded|unknown error|rate limit reached|not allowed|out of stock|payment declined|account locked")
 FOLLOW_UPS = bars("and for {v}?|what about {v}?|and {v}?|same for {v}|same for {v} please|now for {v}|now {v}|how about {v}?|and {v} too|do the same for {v}|and in the case of {v}?|okay, and {v}?|also {v}|{v} as well please|repeat that for {v}|try {v}|make that {v}|no, I meant {v}|sorry, {v} instead|actually {v}|change it to {v}|once more with {v}")
 MISSING = bars("What {a} should I use?|Which {a} should I use?")
-DONE_WITH = bars("Done: {x}.|All set: {x}.")

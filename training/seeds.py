@@ -140,6 +140,34 @@ class Seed:
         return [s for s in sorted(stems) if s not in KEPT and s not in VERB_OF and (s in spoken or s + "s" in spoken)]
 
 
+EDGE = re.compile(r"[.!?;:]\s|\n")
+
+
+def contexts(seeds):
+    """What stands around the values of the seeds' requests, by kind: up to four words before and two behind."""
+    found = {}
+    for seed in seeds:
+        for request in seed.tool.requests:
+            for part in [request.shared, *request.parts]:
+                for i, slot in enumerate(part):
+                    if isinstance(slot, Slot) and slot.surface is not None:
+                        before = part[i - 1] if i and isinstance(part[i - 1], str) else ""
+                        after = part[i + 1] if i + 1 < len(part) and isinstance(part[i + 1], str) else ""
+                        add_context(found, seed.tool.params[slot.param], before, after)
+    return {kind: pairs for kind, pairs in found.items() if len(pairs) > 5}
+
+
+def add_context(found, param, before, after):
+    kind = {"enum": "enum", "array": "list"}.get(param.type.name) or param.kind or (param.type.name if param.type.name in ("integer", "number") else None)
+    words = EDGE.split(before)[-1].split(" ")
+    left = " ".join(words[-5:]).lstrip(" ,")
+    right = re.match(r"(?: [a-z]+){0,2}", after).group() if after[:1] == " " else ""
+    if kind and param.type.name != "boolean" and (left.strip() or right):
+        found.setdefault(kind, []).append((left, right))
+        if re.search(r"_(cm|mm|m|km|kg|g|mg|l|ml|s|ms|minutes|hours|days|c|percent|w|v|usd|eur)$", param.name):
+            found.setdefault("unit", []).append((left, ""))
+
+
 def schema_of(kind):
     if kind.name == "enum":
         return {"type": "string", "enum": list(kind.members)}
@@ -168,6 +196,7 @@ def says_whole_date(surface, value):
     return value[:4] in surface and re.search(rf"(?<!\d)0?{int(value[8:])}(?!\d)", surface.replace(value[:4], "")) is not None
 
 
+PREPOSITION = re.compile(r"\s*\b(?:in|for|at|on|to|from|of|about|called|named|with|by|into|is|near|titled|around|between|until)\s*(?:the |my |a )?$")
 DIGIT_NAMES = re.compile(r"\d|YYYY|HH|ISO|code|metre|meter|second|minute|hour|percent|decimal|kilo|gram|degree|dollar|default|unit|letter|lower|upper| in | as |without|e\.g\.")
 
 
@@ -463,11 +492,52 @@ class SeedTool:
         args[param.name] = value
         return C.add_phrase(list(pieces), C.bind(param, surface, rng, self.lex, False), rng), relative
 
+    def parallel(self, rng, today):
+        return None
+
     def missing(self, rng, today):
         if not self.seed.tool.missing:
             return None
+        if rng.random() < 0.5:
+            cut = self.cut_required(rng, today)
+            if cut:
+                return cut
         request, question = rng.choice(self.seed.tool.missing)
+        asked = self.asks_for(question)
+        if asked and rng.random() < 0.6:
+            return [self.swap_nouns(request)], P.MISSING[0].format(a=asked.words), False
         return [self.swap_nouns(request)], self.swap_nouns(question), False
+
+    def cut_required(self, rng, today):
+        """A request of the seed without one required value (and the preposition before it)."""
+        source = self.seed.tool.requests[rng.choice(self.choices)]
+        if len(source.parts) > 1:
+            return None
+        part = source.parts[0]
+        spots = [i for i, p in enumerate(part) if isinstance(p, Slot) and p.surface and self.by_name[p.param].required and self.by_name[p.param].source.required
+                 and i and isinstance(part[i - 1], str) and PREPOSITION.search(part[i - 1])]
+        if not spots:
+            return None
+        gone = rng.choice(spots)
+        pieces, needs_today = [], False
+        for i, piece in enumerate(part):
+            if i == gone:
+                continue
+            if isinstance(piece, str):
+                text = self.swap_nouns(piece)
+                pieces.append(PREPOSITION.sub("", text) if i == gone - 1 else text)
+                continue
+            surface, _, relative = self.say(piece, rng, today)
+            needs_today |= relative
+            if surface is not None:
+                pieces.append((surface,))
+        return pieces, P.MISSING[0].format(a=self.by_name[part[gone].param].words), needs_today
+
+    def asks_for(self, question):
+        """The required parameter a hand-written question is about, if its words tell."""
+        said = set(PLAIN_WORD.findall(question.lower()))
+        hits = [p for p in self.seed.params if p.required and said & set(w for w in name_words(p.name) if len(w) > 3)]
+        return self.by_name[hits[0].name] if len(hits) == 1 else None
 
     def declined(self, rng):
         if not self.seed.tool.declined or len(self.kept) < len(self.seed.params):

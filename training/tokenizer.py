@@ -8,6 +8,7 @@ word of its own: text may therefore be cut before any newline and encoded apart.
 """
 import argparse
 import json
+import os
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -30,7 +31,7 @@ PIECES = [
 def documents(job):
     seed, count = job
     generator = G.Generator(seed)
-    return ["".join(text for text, _ in generator.document()) for _ in range(count)]
+    return ["".join(text for text, _ in sum(threads, system)) for system, threads in (generator.document() for _ in range(count))]
 
 
 def train(size, count, processes):
@@ -65,7 +66,7 @@ def main():
     parser.add_argument("out", type=Path)
     parser.add_argument("--size", type=int, default=6144)
     parser.add_argument("--documents", type=int, default=60_000)
-    parser.add_argument("--processes", type=int, default=16)
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     tokenizer = train(options.size, options.documents, options.processes)

@@ -19,7 +19,7 @@ from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 import data
 from model import CONFIGS, Model, rope_tables
 
-ROLE_WEIGHTS = (0.1, 0.1, 1.0)
+PLACES = data.CHUNK * data.ROW // 2
 RATES = {"nano": (0.02, 3e-3), "mini": (0.015, 2e-3)}
 
 
@@ -70,30 +70,31 @@ def prefetch(loader, device, depth=6):
 
     def fill():
         while True:
-            tokens, roles, numbers = loader.batch()
-            ready.put(tuple(torch.from_numpy(a.astype(kind)).pin_memory().to(device, non_blocking=True) for a, kind in ((tokens, "int64"), (roles, "int64"), (numbers, "int32"))))
+            ready.put(torch.from_numpy(loader.batch().astype("int32")).pin_memory().to(device, non_blocking=True))
     threading.Thread(target=fill, daemon=True).start()
     return ready
 
 
-def block_mask(numbers):
-    b, s = numbers.shape
+def block_mask(documents, threads):
+    """Causal within a document; a thread sees the system prompt and itself."""
+    b, s = documents.shape
 
-    def same_document(row, head, q, k):
-        return (q >= k) & (numbers[row, q] == numbers[row, k])
-    return create_block_mask(same_document, b, None, s, s, device=numbers.device)
+    def visible(row, head, q, k):
+        return (q >= k) & (documents[row, q] == documents[row, k]) & ((threads[row, k] == 0) | (threads[row, q] == threads[row, k]))
+    return create_block_mask(visible, b, None, s, s, device=documents.device)
 
 
-def loss_parts(model, tokens, roles, cos, sin, mask, weights):
+def answer_loss(model, batch, cos, sin, mask, places):
+    """Mean loss over answer tokens; logits are made for at most `places` positions, those before an answer token first."""
     def attend(q, k, v):
         return flex_attention(q, k, v, block_mask=mask, enable_gqa=True)
-    logits = model(tokens, cos, sin, [attend] * model.c.layers)
-    target = tokens[:, 1:].reshape(-1)
-    losses = F.cross_entropy(logits[:, :-1].reshape(-1, logits.shape[-1]).float(), target, reduction="none")
-    role = roles[:, 1:].reshape(-1)
-    weight = weights[role]
-    answer = (role == 2).float()
-    return (losses * weight).sum() / weight.sum(), (losses.detach() * answer).sum() / answer.sum()
+    tokens, roles, positions = batch[0].long(), batch[1], batch[4].long()
+    hidden = model.hidden(tokens, cos[positions][:, None], sin[positions][:, None], [attend] * model.c.layers)
+    answered = (roles[:, 1:] == 2).flatten()
+    weight, index = answered.float().topk(places, sorted=False)
+    x = hidden[:, :-1].reshape(-1, hidden.shape[-1])[index]
+    losses = F.cross_entropy(F.linear(x, model.embed_tokens.weight).float(), tokens[:, 1:].flatten()[index], reduction="none")
+    return (losses * weight).sum() / weight.sum(), answered.sum()
 
 
 def main():
@@ -126,9 +127,8 @@ def run(options, loader):
     muon_rate, adam_rate = RATES[options.size]
     muon, adam = Muon(matrices, muon_rate), torch.optim.AdamW(others, lr=adam_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
     cos, sin = rope_tables(config, data.ROW, "cuda")
-    weights = torch.tensor(ROLE_WEIGHTS, device="cuda")
     masks = torch.compile(block_mask)
-    losses = torch.compile(loss_parts)
+    losses = torch.compile(answer_loss)
     batches = prefetch(loader, "cuda")
     count = sum(p.numel() for p in model.parameters())
     print(f"{options.size}: {count:,} parameters", flush=True)
@@ -136,10 +136,10 @@ def run(options, loader):
     step, progress, sums = 0, 0.0, []
     while progress < 1:
         asked = time.time()
-        tokens, roles, numbers = batches.get()
+        batch = batches.get()
         waited += time.time() - asked if step > 20 else 0
         with torch.autocast("cuda", torch.bfloat16):
-            loss, answer = losses(model, tokens, roles, cos, sin, masks(numbers), weights)
+            loss, answered = losses(model, batch, cos, sin, masks(batch[2], batch[3]), PLACES)
         loss.backward()
         scale = schedule(progress, step)
         muon.step(scale)
@@ -147,7 +147,7 @@ def run(options, loader):
             group["lr"] = adam_rate * scale
         adam.step()
         model.zero_grad(set_to_none=True)
-        sums.append(answer)
+        sums.append(torch.stack((loss.detach(), answered.float())))
         step += 1
         if step == 20:
             torch.cuda.synchronize()
@@ -155,10 +155,10 @@ def run(options, loader):
             print(f"compiled in {started - begun:.0f} s", flush=True)
         progress = max(step / options.steps, (time.time() - started) / options.limit if started else 0)
         if step % 100 == 0 or progress >= 1:
-            mean = torch.stack(sums).mean().item()
+            mean, answers = torch.stack(sums).mean(0).tolist()
             sums = []
             taken = time.time() - (started or begun)
-            line = {"step": step, "tokens": step * data.CHUNK * data.ROW, "answer_loss": round(mean, 5), "rate": round(scale, 3), "seconds": round(taken, 1)}
+            line = {"step": step, "tokens": step * data.CHUNK * data.ROW, "answer_loss": round(mean, 5), "answer_tokens_a_step": round(answers), "rate": round(scale, 3), "seconds": round(taken, 1)}
             curve.write(json.dumps(line) + "\n")
             if step % 500 == 0 or progress >= 1:
                 print(json.dumps(line), f"waited {waited:.1f} s for data", flush=True)

@@ -42,7 +42,8 @@ def pseudo(rng, parts=None):
 class Lexicon:
     """Words for names and values that no phrase explains: hand lists, words of the seeds, invented words."""
 
-    def __init__(self, extra=()):
+    def __init__(self, extra=(), contexts=None):
+        self.contexts = contexts or {}  # kind -> [(text before, text behind)] of values in the seeds
         self.words = sorted(set(W.NOUNS) | set(W.ADJECTIVES) | set(W.VERBS) | set(extra))
 
     def word(self, rng):
@@ -215,7 +216,7 @@ def domain(rng, lex):
 
 def phrase(rng, lex, low=1, high=4):
     """A noun phrase of lexicon words, now and then with a small word or a sign in it."""
-    n = rng.randint(low, high)
+    n = min(rng.randint(low, high), rng.randint(low, high))
     items = [lex.word(rng) for _ in range(n)]
     if n >= 2 and rng.random() < 0.25:
         items.insert(rng.randint(1, n - 1), rng.choice(("of", "and", "&", "for", "the", "in", "to", "with", "on", "at", "a", "vs.", "from")))
