@@ -117,9 +117,19 @@ def slot_values(seeds):
     return sorted(found)
 
 
+def unseen(folder, trained):
+    """The tools of folder that share neither name nor request with a trained one."""
+    names = {s.tool.name.lower() for s in trained}
+    requests = {r.skeleton() for s in trained for r in s.tool.requests}
+    kept = [s for s in S.load(folder) if s.tool.name.lower() not in names]
+    for seed in kept:
+        seed.tool.requests = [r for r in seed.tool.requests if r.skeleton() not in requests]
+    return kept
+
+
 def main():
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "heldout.json"
-    seeds = S.load(HERE / "heldout")
+    seeds = unseen(HERE / "heldout", S.load(HERE / "seeds"))
     items = Builder(seeds).build()
     tools = {s.tool.name: json.loads(S.plain_json(s)) for s in seeds}
     body = ",\n".join(json.dumps(i, ensure_ascii=False) for i in items)

@@ -10,6 +10,6 @@ if [ -z "$tokenizer" ]; then
   python3 tokenizer.py "$out"
   tokenizer=$out/tokenizer.json
 fi
-python3 train.py "$size" "$out/run" --tokenizer "$tokenizer" --held-out heldout.json --steps "$steps" --limit "$seconds"
+python3 train.py "$size" "$out/run" --tokenizer "$tokenizer" --held-out heldout.json --steps "$steps" --limit "$seconds" ${WORKERS:+--workers "$WORKERS"}
 python3 evaluate.py "$size" "$out/run" --tokenizer "$tokenizer" --held-out heldout.json ${BFCL:+--bfcl "$BFCL"} || echo "evaluation failed"
 python3 export.py "$size" "$out/run" "$out/tetrad-$size" --tokenizer "$tokenizer" --reference "$out/reference.safetensors"
