@@ -1,5 +1,6 @@
 """Tools and requests composed from word lists: verbs, objects and parameters of every kind, joined by many (and by random) connectives."""
 import json
+import random
 import re
 
 import phrases as P
@@ -26,11 +27,44 @@ ATTRIBUTES = {kind: names.split("|") for kind, names in {
     "weight": "weight|mass|load|body weight|package weight", "rating": "rating|score|stars|min rating|grade", "date": "date|start date|due date|day|deadline|check in|end date|from date|departure date|date of birth|until", "time": "time|start time|at|hour|pickup time|end time|departure time",
 }.items()}
 
+MORE_ATTRIBUTES = {
+    "person": """actor applicant architect artist assistant attendee attorney barber bidder borrower boss bride brother builder butcher buyer captain caretaker carpenter cashier chairman champion chef child citizen coach colleague composer conductor
+contractor cook counselor courier creator dealer defendant dentist designer detective developer doctor donor editor electrician engineer expert farmer father fighter fisherman founder friend gardener grandmother guide hairdresser heir hero inspector
+inventor invitee journalist judge landlord lawyer leader lecturer lender librarian mechanic mentor midwife minister mother musician neighbor nurse officer operator organizer painter partner passenger pharmacist photographer pilot plumber poet politician
+president principal producer professor publisher referee relative reporter researcher resident salesperson scientist secretary seller signer sister speaker sponsor student supervisor surgeon tailor taxpayer technician therapist trainee trainer translator
+traveler treasurer tutor user victim visitor volunteer voter waiter winner witness worker writer""",
+    "place": """airport airfield alley apartment arena avenue balcony bar barn bay beach border bridge building cabin cafe camp campus castle cathedral cave cellar cemetery chamber church clinic club coast corner court crossing depot district dock estate factory farm
+field floor forest fort fountain garage garden gate hall hangar highway hill home hostel hotel house hut inn island junction kitchen lab lake lounge mall mansion market meadow mill monument mosque mountain neighborhood office orchard palace park pier
+plant platform plaza port prison pub quarter ranch reef reserve resort restaurant ridge river road roof room ruin school shelter shop shore spot square stable stadium station street studio suburb summit temple terminal theater tower trail tunnel valley
+venue village villa vineyard ward warehouse waterfall wing yard zone""",
+    "title": """album agenda anthem article ballad ballet blog campaign chapter class collection comedy comic concert contest course debate documentary drama episode essay event exhibition expedition festival film game headline hymn interview journal lecture legend
+lesson list magazine manuscript meeting mission movement musical newsletter notebook novel opera painting paper party performance picture play plan poem policy presentation program project puzzle quiz race recipe report scene sculpture seminar series sermon
+session sonata speech story study survey symphony tale thesis tour tournament treaty trip verse video workshop""",
+    "code": """account badge ballot batch booking box cabinet card carton case certificate channel chassis claim contract coupon crate desk deed device docket engine file folder frame gate gene grave invoice item job key lane letter license locker lot meter mill model
+nest order outlet packet pallet parcel pass patent permit plane platform plot policy port probe pump rack receipt robot roll route row sample seat sensor server shelf shipment sign slide stall strain switch table tag tank tower trailer tree truck valve van
+vault vial wagon well wire""",
+    "product": """adhesive alloy appliance beverage blanket blend brick cable candle carpet cereal cheese clay cleaner cloth coating coffee cosmetic dessert detergent dough drink drug dye engine fabric fertilizer filling filter flour fuel gadget garment gift glue grain herb
+ingredient ink instrument jewelry juice lens liquid lotion machine meat medication metal mineral oil ointment ore paint paste pastry pigment pill plastic polish powder remedy resin salad sauce seasoning seed shampoo snack soap solvent soup spice syrup tea
+textile tissue tobacco tool toy vaccine vegetable vehicle vitamin wax weapon wine wood yarn""",
+}
+for kind, names in MORE_ATTRIBUTES.items():
+    ATTRIBUTES[kind] += names.split()
+ATTRIBUTES["city"] += MORE_ATTRIBUTES["place"].split()[::3]
+ATTRIBUTES["id"] += MORE_ATTRIBUTES["code"].split()[::2]
+
+
+def exclude(names):
+    """Drops parameter names of the held-out set that no seed has."""
+    for kind, words in ATTRIBUTES.items():
+        ATTRIBUTES[kind] = [w for w in words if w not in names]
+
+
 DESCRIPTIONS = P.bars("""{A}|The {a}|{A} to use|The {a} to use|The {a} of the {o}|{A} of the {o}|{A} for the {o}|Which {a}|The {a} that applies|{A} for this request|{A}.|The {a}.|the {a}|{a}|The {a} for which to run this|{o} {a}|{A} as given by the user|The desired {a}
 The {a} to be used for the {o}|Specifies the {a}|Sets the {a}|Defines the {a} of the {o}|Requested {a}|The {a} to look for|{A} to apply|The {o}'s {a}|Optional {a}|{A} in question|Provide the {a}|Value of the {a}|Indicates the {a}|A {a}""")
 TOOL_DESCRIPTIONS = P.bars("""{V} {o}|{V} {o}.|{V} the {o}|{V} a {o}|{V} the {o} of the user|This function is used to {v} {o}.|Use this to {v} {o}.|{V} {o} with the given parameters|{V} {o} by the given values.|{v} {o}|Tool to {v} {o}|{V} {o} in the system|{V} one or more {o}
 {V} {o} from the {r} service|{V} {o} for a {r}|A function that can {v} {o}.|Lets the user {v} {o}|{V} {o}, using the {r} database|API to {v} {o}""")
 
+PAIRS = [("from ", " to "), ("", " to "), ("", " - "), ("", "–"), ("", " → "), ("between ", " and "), ("from ", " until "), ("", " > "), ("from ", " up to "), ("starting at ", " and ending at "), ("", "->"), ("out of ", " into "), ("", " through "), ("from ", " towards ")]
 CASES = ("snake",) * 11 + ("camel",) * 5 + ("flat", "kebab", "pascal")
 
 
@@ -114,6 +148,7 @@ UNITS = {"money": ("${}", "{} dollars", "{} USD", "{} bucks", "€{}", "{} euros
 
 def measured_maker(kind, rng, lex):
     whole = rng.random() < 0.45
+    below_zero = kind in ("temperature", "number") and rng.random() < 0.15
     unit = rng.choice(UNITS[kind])
 
     def draw(rng, today):
@@ -122,10 +157,10 @@ def measured_maker(kind, rng, lex):
             n = rng.randint(1, 10) if whole else rng.randint(2, 20) / 2
         if isinstance(n, float) and n.is_integer():
             n = int(n)
+        if below_zero and rng.random() < 0.5:
+            n = -n
         form = unit if rng.random() < 0.7 else "{}"
         said = V.say_number(n, rng) if form in ("{}", "{} dollars", "{} kilos", "{} degrees") else f"{n:,}" if n >= 1000 and rng.random() < 0.5 else str(n)
-        if not whole and n < 0:
-            said = str(n)
         return form.format(said), n, False
     return {"type": "integer" if whole else "number"}, draw, ""
 
@@ -160,7 +195,25 @@ def duration_maker(rng, lex):
     return {"type": "integer"}, draw, f"in {unit}"
 
 
+DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+MONTHS = [m[:3].lower() for m in V.MONTHS]
+
+
+def calendar_members(rng):
+    days = rng.random() < 0.7
+    if rng.random() < 0.5:
+        return list(DAYS if days else MONTHS)
+    return [w.lower() if rng.random() < 0.999 else w for w in (V.WEEKDAYS if days else V.MONTHS)]
+
+
+def say_calendar(member, rng):
+    full = next(w for w in V.WEEKDAYS + V.MONTHS if w.lower().startswith(member.lower()))
+    return rng.choice((full, full, full + "s" if full in V.WEEKDAYS else full, full.lower(), full[:3], "on " + full if full in V.WEEKDAYS else "in " + full))
+
+
 def enum_members(rng, lex):
+    if rng.random() < 0.1:
+        return calendar_members(rng)
     n = rng.randint(2, 6)
     if rng.random() < 0.5:
         groups = rng.sample(W.SYNONYMS, n)
@@ -177,8 +230,13 @@ for group in W.SYNONYMS:
         BY_MEMBER.setdefault(word.replace(" ", "_").replace("-", "_").lower(), group)
 
 
+CALENDAR = set(DAYS + MONTHS) | {w.lower() for w in V.WEEKDAYS + V.MONTHS}
+
+
 def say_member(member, rng):
     """The member as a request would name it: itself, respaced, or a synonym."""
+    if member.lower() in CALENDAR:
+        return say_calendar(member, rng)
     group = BY_MEMBER.get(member.lower())
     if group and rng.random() < 0.5:
         return rng.choice(group)
@@ -211,7 +269,7 @@ def list_maker(rng, lex):
     else:
         members = enum_members(rng, lex)
         item, make = {"type": "string", "enum": members}, lambda rng: rng.choice(members)
-        say = lambda m: m.replace("_", " ")
+        say = lambda m: say_member(m, random.Random(len(m))) if m in CALENDAR else m.replace("_", " ")
 
     def draw(rng, today):
         items = list(dict.fromkeys(make(rng) for _ in range(rng.randint(1, 5)))) if item["type"] == "string" else [make(rng) for _ in range(rng.randint(2, 7))]
@@ -232,10 +290,26 @@ UNIT_NAMES = sorted(UNIT_WORDS)
 LARGER = {"ms": ("seconds", 1000), "seconds": ("minutes", 60), "s": ("minutes", 60), "minutes": ("hours", 60), "min": ("hours", 60), "g": ("kg", 1000), "mg": ("g", 1000), "m": ("km", 1000), "mm": ("cm", 10), "cm": ("m", 100), "ml": ("litres", 1000), "days": ("weeks", 7), "months": ("years", 12), "h": ("days", 24), "hours": ("days", 24)}
 
 
+LONG = {"length": "long", "width": "wide", "height": "tall high", "depth": "deep", "weight": "heavy", "age": "old", "thickness": "thick", "duration": "long", "distance": "away", "speed": "fast", "radius": "around", "altitude": "high up"}
+
+
+def invented_unit(rng):
+    """A unit that only its letters tie to the name of its parameter: "gain_dbq" and "14 dBq"."""
+    name = "".join(rng.choice("abcdefghiklmnopqrstuvwxyz") for _ in range(rng.choice((2, 3, 3))))
+    if rng.random() < 0.25:
+        return name + "_per_" + rng.choice(("h", "day", "l", "kg", "m")), name.upper()
+    return name, rng.choice((name, name.upper(), name[0].upper() + name[1:], name[:-1] + name[-1].upper(), name[0] + name[1:].upper()))
+
+
 def united_maker(rng, lex):
     """A number whose unit is part of the name: "width_cm"."""
-    unit = rng.choice(UNIT_NAMES)
+    unit, forms = rng.choice(UNIT_NAMES), None
+    if rng.random() < 0.25:
+        unit, form = invented_unit(rng)
+        forms = [form if "_per_" not in unit else f"{form}/{unit.split('_')[-1]}"]
+    forms = forms or UNIT_WORDS[unit]
     whole = rng.random() < 0.6
+    below_zero = rng.random() < 0.12
 
     def draw(rng, today):
         n = V.integer(rng) if whole or rng.random() < 0.6 else V.decimal(rng)
@@ -246,16 +320,20 @@ def united_maker(rng, lex):
             value = n * factor
             name = name[:-1] if name.endswith("s") and n in (0.5, 1) else name
             return f"{said} {name}", int(value) if float(value).is_integer() else value, False
-        form = rng.choice(UNIT_WORDS[unit])
+        if below_zero and rng.random() < 0.5:
+            n = -n
+        form = rng.choice(forms)
         if form in "$€":
             return f"{form}{n:,}" if n >= 1000 and rng.random() < 0.5 else f"{form}{n}", n, False
         if len(form) < 4 and rng.random() < 0.45:
             return f"{n}{form}", n, False
         said = V.say_number(n, rng)
         return (f"{said} {form}" if rng.random() < 0.85 else str(n)), n, False
-    note = rng.choice(("", "", "in " + UNIT_WORDS[unit][-1])) if unit not in ("a", "c", "f", "k", "people", "pages", "words") else ""
+    note = rng.choice(("", "", "in " + forms[-1])) if unit not in ("a", "c", "f", "k", "people", "pages", "words") else ""
     thing = rng.choice(ATTRIBUTES["number"] + ATTRIBUTES["distance"] + ATTRIBUTES["weight"]).split() if rng.random() < 0.4 else [lex.noun(rng)]
     thing = [w for w in thing if len(w) > 1] or [lex.noun(rng)]
+    if rng.random() < 0.2:
+        thing = [rng.choice(sorted(LONG))]
     if rng.random() < 0.2:
         thing = [rng.choice(("max", "min", "total", "start", "end", "initial", "target", "net", "first", "base"))] + thing
     return {"type": "integer" if whole else "number"}, draw, note, thing + [unit], " ".join(thing), "unit " + unit
@@ -322,6 +400,10 @@ def make_param(rng, lex, obj, case, kind=None, required=None):
         schema, draw, note = MAKERS[kind](rng, lex)
     elif kind in ("integer", "count", "year"):
         schema, draw, note = integer_maker(kind, rng, lex)
+        if kind == "count" and rng.random() < 0.5:
+            thing, telling = lex.noun(rng) + "s", True
+            words = rng.choice(([thing], [thing], ["num", thing], ["n", thing], [thing[:-1], "count"], ["number", "of", thing], ["max", thing]))
+            kind = "things"
     elif kind in UNITS:
         schema, draw, note = measured_maker(kind, rng, lex)
     else:
@@ -388,8 +470,12 @@ def bind(param, surface, rng, lex, unique):
     if unique and roll < 0.3 and kind in lex.contexts:
         left, right = rng.choice(lex.contexts[kind])
         return [left, (surface,), right]
-    if kind == "unit" and roll < 0.75:
+    if kind == "things" and roll < 0.7:
+        form = rng.choice(("{v} {a}", "{v} {a}", "{v} {a}", "{a}: {v}", "{a} {v}", "of {v} {a}", "with {v} {a}", "for {v} {a}", "there are {v} {a}", "{v} {r} {a}", "we have {v} {a}", "{v} of the {a}", "the {v} {a}", "{a} are {v}", "number of {a}: {v}"))
+    elif kind == "unit" and roll < 0.75:
         form = rng.choice(("{a} of {v}", "{v} {a}", "{v} of {a}", "{a} {v}", "{v} {a}", "a {v} {a}", "{a}: {v}", "{v} for the {a}", "{a} at {v}", "with {v} {a}", "with {v} of {a}", "a {a} of {v}") + (("{v}", "{v}", "for {v}", "at {v}", "of {v}", "with {v}") if unique else ()))
+        if param.words.split()[-1] in LONG and rng.random() < 0.6:
+            form = "{v} " + rng.choice(LONG[param.words.split()[-1]].split())
     elif unique and roll < 0.55:
         form = rng.choice(P.BY_KIND.get(kind) or P.BY_KIND.get(P.ALIASES.get(kind, ""), P.BY_KIND["word"]))
     elif roll < 0.92:
@@ -435,6 +521,7 @@ class ComposedTool:
             self.name = join_name([domain or lex.noun(rng)], "flat") + "." + self.name
         if len(self.name) > 48:
             self.name = self.name[:48].rstrip("_-.")
+        self.twins = []
         self.params = params if params is not None else self.make_params(rng, case)
         verb_text = words[0] if self.unknown_verb else rng.choice(self.verb[1])
         self.description = rng.choice(TOOL_DESCRIPTIONS).format(V=verb_text[:1].upper() + verb_text[1:], v=verb_text.lower(), o=self.obj, r=lex.word(rng))
@@ -453,8 +540,9 @@ class ComposedTool:
             if param.name not in names:
                 params.append(param)
                 names.add(param.name)
-        if len(params) < 7 and rng.random() < 0.12:
-            params += [p for p in twin_params(rng, self.lex, self.obj, case) if p.name not in names]
+        if len(params) < 7 and rng.random() < 0.2:
+            self.twins = [p for p in twin_params(rng, self.lex, self.obj, case) if p.name not in names]
+            params += self.twins
         params.sort(key=lambda p: not p.required or rng.random() < 0.15)
         return params
 
@@ -474,7 +562,8 @@ class ComposedTool:
         needs_today = any(relative for _, _, relative in draws)
         if chosen and rng.random() < 0.1:
             return self.terse(rng, chosen, [surface for surface, _, _ in draws]), args, needs_today
-        phrases = [bind(p, surface, rng, self.lex, len(chosen) == 1 or telling(p, chosen)) for p, (surface, _, _) in zip(chosen, draws)]
+        surfaces = {p.name: surface for p, (surface, _, _) in zip(chosen, draws)}
+        phrases = self.phrases(rng, chosen, surfaces)
         if rng.random() < 0.5:
             rng.shuffle(phrases)
         pieces = [self.opening(rng)] if len(chosen) < 2 or rng.random() < 0.93 else []
@@ -486,6 +575,33 @@ class ComposedTool:
                 front[0] = front[0][:1].upper() + front[0][1:]
             pieces = front + [rng.choice((", ", ", ", " ", ": "))] + pieces
         return pieces, args, needs_today
+
+    def phrases(self, rng, chosen, surfaces):
+        made, left = [], list(chosen)
+        if len(self.twins) == 2 and all(t in chosen for t in self.twins) and rng.random() < 0.7:
+            before, between = rng.choice(PAIRS)
+            made.append([before, (surfaces[self.twins[0].name],), between, (surfaces[self.twins[1].name],)])
+            left = [p for p in left if p not in self.twins]
+        return made + [bind(p, surfaces[p.name], rng, self.lex, len(chosen) == 1 or telling(p, chosen)) for p in left]
+
+    def ellipsis(self, rng, today):
+        """One opening, then the values of two or three calls in the same words."""
+        chosen = [p for p in self.params if p.required or rng.random() < 0.2]
+        if not chosen:
+            return None
+        seed, state = rng.random(), None
+        pieces, calls, needs_today = [self.opening(rng)], [], False
+        count, joiner = rng.choice((2, 2, 2, 3)), rng.choice((" and ", "; ", ", and ", ", then ", " as well as ", " and also ", ". Also "))
+        for number in range(count):
+            draws = [p.draw(rng, today) for p in chosen]
+            needs_today |= any(d[2] for d in draws)
+            calls.append({p.name: d[1] for p, d in zip(chosen, draws)})
+            words = random.Random(seed)
+            phrases = self.phrases(words, chosen, {p.name: d[0] for p, d in zip(chosen, draws)})
+            pieces.append(" " if not number else joiner)
+            for i, phrase in enumerate(phrases):
+                pieces += ([words.choice((" ", ", ", " "))] if i else []) + phrase
+        return None if any(c in calls[:i] for i, c in enumerate(calls)) else (pieces, calls, needs_today, [])
 
     def terse(self, rng, chosen, surfaces):
         """Bare values in the order of the schema."""
@@ -500,7 +616,9 @@ class ComposedTool:
         return pieces[:-1]
 
     def parallel(self, rng, today):
-        """One request with several values for one parameter: a call for each."""
+        """One request for several calls: whole sets of values, or several values for one parameter."""
+        if rng.random() < 0.55:
+            return self.ellipsis(rng, today)
         texts = [p for p in self.params if p.kind in V.STRING_KINDS]
         if not texts:
             return None

@@ -143,5 +143,7 @@ class Loader:
             process.kill()
 
 
-def held_out_values(path):
-    return set(json.loads(path.read_text())["values"])
+def held_out(path):
+    """What training must not use of the held-out set: its values and its names of parameters."""
+    found = json.loads(path.read_text())
+    return {"values": found["values"], "names": found["names"]}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+import data
 import generate as G
 from data import Encoder
 from model import CONFIGS, Model, greedy
@@ -83,9 +84,9 @@ def mean(values):
 
 
 def held_out(path, answer_all, out):
-    data = json.loads(path.read_text())
-    items = data["items"]
-    answers = answer_all([prompt_text([data["tools"][n] for n in i["tools"]], i["messages"]) for i in items])
+    held = json.loads(path.read_text())
+    items = held["items"]
+    answers = answer_all([prompt_text([held["tools"][n] for n in i["tools"]], i["messages"]) for i in items])
     groups, failures = defaultdict(list), []
     for item, answer in zip(items, answers):
         score = score_item(item, answer)
@@ -232,7 +233,7 @@ def answerer(model, encoder):
     end = encoder.tokenizer.token_to_id(END)
 
     def answer_all(prompts):
-        ids = [encoder.ids(p) for p in prompts]
+        ids = [encoder.fast(p) for p in prompts]
         fits = [i for i, p in enumerate(ids) if len(p) <= LONGEST]
         got = greedy(model, [ids[i] for i in fits], end)
         answers = [""] * len(prompts)
@@ -259,7 +260,7 @@ def main():
     random.seed(1)
     answer_all = answerer(load(options.size, options.run), Encoder(options.tokenizer))
     figures = {}
-    held = set(json.loads(options.held_out.read_text())["values"]) if options.held_out else None
+    held = data.held_out(options.held_out) if options.held_out else None
     figures["own"] = own(answer_all, held, options.run)
     if options.held_out:
         figures["held_out"] = held_out(options.held_out, answer_all, options.run)

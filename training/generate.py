@@ -127,11 +127,12 @@ class Speaker:
 
 
 class Generator:
-    def __init__(self, seed, seed_folder=None, held_out=None, composed=0.4):
+    def __init__(self, seed, seed_folder=None, held_out=None, composed=0.45):
         self.rng = random.Random(seed)
         self.seeds = S.load(seed_folder or Path(__file__).parent / "seeds")
         if held_out:
-            V.exclude(held_out)
+            V.exclude(set(held_out["values"]))
+            C.exclude(set(held_out["names"]))
         words = {w for s in self.seeds for r in s.tool.requests for p in [*r.shared, *sum(r.parts, [])] if isinstance(p, str) for w in re.findall(r"\b[a-z]{4,}\b", p)}
         self.lex = V.Lexicon(words, S.contexts(self.seeds))
         self.speaker = Speaker(self.rng, self.lex)
@@ -222,9 +223,9 @@ class Turns:
         roll = self.rng.random()
         if not self.tools:
             return self.chat() if roll < 0.6 else self.decline_all()
-        if roll < 0.62:
+        if roll < 0.60:
             return self.call()
-        if roll < 0.70:
+        if roll < 0.69:
             return self.several()
         if roll < 0.85:
             return self.decline()
@@ -262,7 +263,7 @@ class Turns:
     def several(self):
         """Two or three requests in one message."""
         rng = self.rng
-        if rng.random() < 0.4:
+        if rng.random() < 0.5:
             tool = rng.choice(self.tools)
             found = tool.parallel(rng, self.today)
             if found:

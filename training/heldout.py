@@ -2,7 +2,7 @@
 
     python3 training/heldout.py [FILE]      writes training/heldout.json (or FILE)
 
-{"tools": {name: tool}, "values": [...], "items": [{"kind", "tools": [names], "messages": [...], "calls": [...]}]}
+{"tools": {name: tool}, "values": [...], "names": [...], "items": [{"kind", "tools": [names], "messages": [...], "calls": [...]}]}
 kinds: call, parallel, several (two tools in one message), declined (near a tool of the list), absent (the tool is not in the list), missing (ask back),
 result (a tool result to be told), chat. "calls" is the exact answer; where it is empty no call may be made.
 """
@@ -127,13 +127,20 @@ def unseen(folder, trained):
     return kept
 
 
+def own_names(seeds, trained):
+    """Words of the parameter names that no trained tool uses in a parameter name."""
+    known = {w for s in trained for p in s.params for w in S.name_words(p.name)}
+    return sorted({w for s in seeds for p in s.params for w in S.name_words(p.name)} - known)
+
+
 def main():
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "heldout.json"
-    seeds = unseen(HERE / "heldout", S.load(HERE / "seeds"))
+    trained = S.load(HERE / "seeds")
+    seeds = unseen(HERE / "heldout", trained)
     items = Builder(seeds).build()
     tools = {s.tool.name: json.loads(S.plain_json(s)) for s in seeds}
     body = ",\n".join(json.dumps(i, ensure_ascii=False) for i in items)
-    out.write_text('{"tools": ' + json.dumps(tools, ensure_ascii=False) + ',\n"values": ' + json.dumps(slot_values(seeds), ensure_ascii=False) + ',\n"items": [\n' + body + "\n]}\n")
+    out.write_text('{"tools": ' + json.dumps(tools, ensure_ascii=False) + ',\n"values": ' + json.dumps(slot_values(seeds), ensure_ascii=False) + ',\n"names": ' + json.dumps(own_names(seeds, trained)) + ',\n"items": [\n' + body + "\n]}\n")
     kinds = {}
     for item in items:
         kinds[item["kind"]] = kinds.get(item["kind"], 0) + 1

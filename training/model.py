@@ -137,12 +137,13 @@ class Cache:
         def attend(q, k, v):
             self.keys[layer, rows, :, lengths] = k[:, :, 0]
             self.values[layer, rows, :, lengths] = v[:, :, 0]
-            return F.scaled_dot_product_attention(q, self.keys[layer], self.values[layer], attn_mask=mask, enable_gqa=True)
+            grouped = q.view(q.shape[0], k.shape[1], -1, q.shape[-1])  # the query heads of one KV head as rows: no copy of the cache
+            return F.scaled_dot_product_attention(grouped, self.keys[layer], self.values[layer], attn_mask=mask).view(q.shape)
         return attend
 
 
 @torch.no_grad()
-def greedy(model, prompts, end, limit=200, rows=256, pad=0):
+def greedy(model, prompts, end, limit=160, rows=384, pad=0):
     """Answers of all prompts (lists of ids), greedily, without the closing token."""
     c, device, dtype = model.c, model.embed_tokens.weight.device, model.embed_tokens.weight.dtype
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))

@@ -129,7 +129,19 @@ class Seed:
         self.words = name_words(tool.name)
         self.params = list(tool.params.values())
         self.nouns = self.swappable()
+        self.clauses = self.optional_clauses()
         self.used = [{s.param for call in r.calls() for s in call} for r in tool.requests]
+
+    def optional_clauses(self):
+        """How requests word optional values in a clause of their own: param -> [(text before, slot, text behind)]."""
+        found = {}
+        for request in self.tool.requests:
+            for part in request.parts:
+                for i in clause_spots(part):
+                    if not self.tool.params[part[i].param].required:
+                        after = re.match(r"[^,.;!?]*", part[i + 1]).group() if i + 1 < len(part) else ""
+                        found.setdefault(part[i].param, []).append((part[i - 1].rpartition(",")[2], part[i], after))
+        return found
 
     def swappable(self):
         """Nouns of the tool's name and parameters that its requests also use: replacing them everywhere keeps the sense."""
@@ -168,6 +180,27 @@ def add_context(found, param, before, after):
             found.setdefault("unit", []).append((left, ""))
 
 
+def clause_spots(part):
+    """Slots that stand alone in a clause: a comma before them, and the end or punctuation behind, no other slot in between."""
+    spots = []
+    for i, slot in enumerate(part):
+        if isinstance(slot, Slot) and slot.surface and i and isinstance(part[i - 1], str) and "," in part[i - 1]:
+            after = part[i + 1] if i + 1 < len(part) else ""
+            if isinstance(after, str) and (not after or re.match(r"[a-z ]*[,.;!?]", after) or i + 2 == len(part)):
+                spots.append(i)
+    return spots
+
+
+def without_clause(part, spots):
+    """The part less the clauses of the given slots."""
+    kept = list(part)
+    for i in sorted(spots, reverse=True):
+        after = kept[i + 1] if i + 1 < len(kept) else ""
+        rest = re.sub(r"^[^,.;!?]*", "", after)
+        kept[i - 1:i + 2] = [kept[i - 1].rpartition(",")[0] + rest]
+    return [p for p in kept if p != ""]
+
+
 def schema_of(kind):
     if kind.name == "enum":
         return {"type": "string", "enum": list(kind.members)}
@@ -197,6 +230,7 @@ def says_whole_date(surface, value):
 
 
 PREPOSITION = re.compile(r"\s*\b(?:in|for|at|on|to|from|of|about|called|named|with|by|into|is|near|titled|around|between|until)\s*(?:the |my |a )?$")
+CODED = {"currency": V.CURRENCY_WORDS, "country": [(code, name) for name, code in V.COUNTRY_CODES], "language": [(code, name) for name, code in V.LANGUAGE_CODES]}
 DIGIT_NAMES = re.compile(r"\d|YYYY|HH|ISO|code|metre|meter|second|minute|hour|percent|decimal|kilo|gram|degree|dollar|default|unit|letter|lower|upper| in | as |without|e\.g\.")
 
 
@@ -212,7 +246,7 @@ class SeedTool:
         self.case = self.own_case() if faithful else rng.choice(C.CASES)
         self.name = seed.tool.name if faithful else self.rename(rng)
         self.kept = self.keep_params(rng)
-        self.extra = [] if faithful or rng.random() < 0.72 else self.extra_params(rng)
+        self.extra = [] if faithful or rng.random() < 0.55 else self.extra_params(rng)
         self.members, self.style = {}, rng.choice((None,) * 12 + (str.upper, str.title))
         self.params = self.build_params(rng, faithful)
         self.by_name = {p.source.name: p for p in self.params if p.source}
@@ -270,7 +304,7 @@ class SeedTool:
 
     def extra_params(self, rng):
         obj = " ".join(self.seed.words[1:]) or self.seed.words[0]
-        made = [C.make_param(rng, self.lex, obj, self.case, required=False) for _ in range(rng.choice((1, 1, 2)))]
+        made = [C.make_param(rng, self.lex, obj, self.case, required=False) for _ in range(rng.choice((1, 1, 2, 3)))]
         return made
 
     def build_params(self, rng, faithful):
@@ -413,6 +447,9 @@ class SeedTool:
         if kind == "time" and re.fullmatch(r"\d\d:\d\d", value):
             h, m = V.clock(rng)
             return (f"{h:02d}:{m:02d}" if surface == value else V.say_time(h, m, rng)), f"{h:02d}:{m:02d}"
+        coded = CODED.get(kind)
+        if coded and surface != value and any(code == value for code, _ in coded):
+            return rng.choice(coded)[::-1]
         if surface.lower() != value.lower() or kind in (None, "date", "time", "datetime"):
             return surface, value
         new = V.text_value(kind, rng, self.lex)
@@ -465,17 +502,31 @@ class SeedTool:
             if number:
                 pieces.append(" ")
             args = dict(shared)
-            walk(part, args)
+            walk(self.trimmed(part, rng), args)
             calls.append(args)
-        if len(calls) == 1 and rng.random() < 0.16:
+        if len(calls) == 1 and rng.random() < 0.25:
             pieces, more = self.append_optional(pieces, calls[0], rng, today)
             needs_today |= more
         order = [p.name for p in self.params]
         calls = [{name: args[name] for name in order if name in args} for args in calls]
         return pieces, calls, needs_today, slots
 
+    def trimmed(self, part, rng):
+        """The part, now and then without the clause of an optional value."""
+        if rng.random() < 0.7:
+            return part
+        spots = [i for i in clause_spots(part) if not self.seed.tool.params[part[i].param].required]
+        return without_clause(part, rng.sample(spots, rng.randint(1, len(spots)))) if spots else part
+
     def append_optional(self, pieces, args, rng, today):
-        """Gives one unused optional parameter a value in a phrase of the composed grammar."""
+        """Gives one unused optional parameter a value, in a clause of another request of the seed or in a phrase of the composed grammar."""
+        known = [p for p in self.params if p.source and p.name not in args and p.source.name in self.seed.clauses]
+        if known and rng.random() < 0.6:
+            param = rng.choice(known)
+            before, slot, after = rng.choice(self.seed.clauses[param.source.name])
+            surface, value, relative = self.say(slot, rng, today)
+            args[param.name] = value
+            return C.add_phrase(list(pieces), [self.swap_nouns(before.lstrip()), (surface,), self.swap_nouns(after)], rng), relative
         free = [p for p in self.params if p.name not in args and (p.source is None or p.schema["type"] in ("boolean", "string") and "enum" in p.schema or p.schema["type"] == "boolean")]
         if not free:
             return pieces, False

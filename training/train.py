@@ -58,7 +58,7 @@ class Muon:
             torch._foreach_add_(group, list(update.unbind(0)), alpha=-rate * max(1, rows / columns) ** 0.5)
 
 
-def schedule(progress, step, warmup=100, flat=0.4):
+def schedule(progress, step, warmup=100, flat=0.15):
     if step < warmup:
         return (step + 1) / warmup
     return min(1.0, max(0.0, (1 - progress) / (1 - flat)))
@@ -109,7 +109,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    held_out = data.held_out_values(options.held_out) if options.held_out else None
+    held_out = data.held_out(options.held_out) if options.held_out else None
     loader = data.Loader(options.tokenizer, held_out, options.workers, options.seed)
     try:
         run(options, loader)

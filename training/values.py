@@ -39,6 +39,12 @@ def pseudo(rng, parts=None):
     return "".join(rng.choice(ONSETS) + rng.choice(VOWELS) + rng.choice(CODAS) for _ in range(parts or rng.choice((1, 2, 2, 3))))
 
 
+def spliced(rng):
+    """An invented word with the letters of real ones."""
+    first, second = rng.choice(W.NOUNS), rng.choice(rng.choice((W.NOUNS, W.ADJECTIVES, W.VERBS)))
+    return first[:rng.randint(1, max(1, len(first) - 1))] + second[rng.randint(0, max(0, len(second) - 3)):]
+
+
 class Lexicon:
     """Words for names and values that no phrase explains: hand lists, words of the seeds, invented words."""
 
@@ -47,10 +53,12 @@ class Lexicon:
         self.words = sorted(set(W.NOUNS) | set(W.ADJECTIVES) | set(W.VERBS) | set(extra))
 
     def word(self, rng):
-        return pseudo(rng) if rng.random() < 0.15 else rng.choice(self.words)
+        roll = rng.random()
+        return pseudo(rng) if roll < 0.1 else spliced(rng) if roll < 0.25 else rng.choice(self.words)
 
     def noun(self, rng):
-        return pseudo(rng) if rng.random() < 0.12 else rng.choice(W.NOUNS)
+        roll = rng.random()
+        return pseudo(rng) if roll < 0.08 else spliced(rng) if roll < 0.2 else rng.choice(W.NOUNS)
 
 
 def say_small(n):
@@ -94,6 +102,8 @@ def parse_number_words(text):
 
 def say_number(n, rng):
     """A number in the words or digits a person would use."""
+    if n < 0:
+        return str(n) if rng.random() < 0.7 else f"minus {abs(n)}"
     if isinstance(n, float):
         if n.is_integer() and rng.random() < 0.5:
             n = int(n)
@@ -190,13 +200,28 @@ def say_time(h, m, rng):
     if m == 15:
         forms += [f"quarter past {ONES[h12]} {part}", f"a quarter past {h12} {part}"]
     if m == 45:
-        nxt = (h + 1) % 24
-        forms += [f"quarter to {ONES[nxt % 12 or 12]} " + ("in the morning" if nxt < 12 else "in the afternoon" if nxt < 18 else "in the evening")]
+        forms += [f"quarter to {ONES[(h + 1) % 12 or 12]} {part}", f"a quarter to {(h + 1) % 12 or 12} {part}"]
     return rng.choice(forms)
+
+
+ACCENTS = str.maketrans("aceginorsuyz", "áčéğíñöřšüýž")
+
+
+def accented(name, rng):
+    """A name with one letter as other languages write it."""
+    spots = [i for i, c in enumerate(name) if i and c in "aceginorsuyz"]
+    if not spots:
+        return name
+    i = rng.choice(spots)
+    return name[:i] + name[i].translate(ACCENTS) + name[i + 1:]
 
 
 def person(rng):
     first, last = rng.choice(LISTS["first_name"]), rng.choice(W.LAST)
+    if rng.random() < 0.12:
+        last = accented(rng.choice((last, titled(spliced(rng), rng))), rng)
+    if rng.random() < 0.06:
+        first = accented(first, rng)
     return rng.choice((first, f"{first} {last}", f"{first} {last}", f"{first} {last}", f"Dr. {last}", f"Ms. {last}", f"Mr. {last}", f"{first} {last[0]}.", f"Professor {last}"))
 
 
@@ -250,6 +275,9 @@ def text_value(kind, rng, lex):
     if kind == "username":
         return rng.choice((lex.word(rng), rng.choice(LISTS["first_name"]).lower(), lex.word(rng) + "_" + lex.word(rng))) + rng.choice(("", "", str(rng.randint(1, 999))))
     if kind == "place":
+        if rng.random() < 0.1:
+            one, two = titled(lex.noun(rng), rng), titled(lex.noun(rng), rng)
+            return rng.choice((f"{one}-{two}", f"St {one}'s", f"{one}'s {two}", f"{one} {lex.noun(rng)}, {two} {rng.randint(1, 30)}", f"{one} {rng.randint(1, 30)}", f"{one} {rng.choice('ABCDE')}"))
         return rng.choice((rng.choice(LISTS["city"]), titled(phrase(rng, lex, 1, 2) + " " + rng.choice("Park Square Museum Station Bridge Street Hall Airport Beach Harbor Tower Market Library Hotel Café Lake Valley Island Road".split()), rng),
                            "the " + phrase(rng, lex, 1, 2), rng.choice(LISTS["city"]) + ", " + rng.choice(LISTS["country"])))
     if kind == "address":
@@ -274,6 +302,8 @@ def text_value(kind, rng, lex):
         return phrase(rng, lex, 1, 3 if kind == "topic" else 2)
     if kind in ("title", "song", "book", "movie"):
         text = phrase(rng, lex, 1, 4)
+        if rng.random() < 0.04:
+            text += rng.choice("!?")
         return titled(text, rng) if rng.random() < 0.65 else text
     if kind in ("text", "message"):
         return message(rng, lex)
