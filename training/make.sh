@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One model from nothing: tokenizer (unless given), training, evaluation, export.
+# One model from nothing: tokenizer (unless given), training, export, evaluation.
 #   training/make.sh SIZE OUT_DIR [STEPS] [SECONDS] [TOKENIZER]
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -11,5 +11,5 @@ if [ -z "$tokenizer" ]; then
   tokenizer=$out/tokenizer.json
 fi
 python3 train.py "$size" "$out/run" --tokenizer "$tokenizer" --held-out heldout.json --steps "$steps" --limit "$seconds" ${WORKERS:+--workers "$WORKERS"}
-python3 evaluate.py "$size" "$out/run" --tokenizer "$tokenizer" --held-out heldout.json ${BFCL:+--bfcl "$BFCL"} || echo "evaluation failed"
 python3 export.py "$size" "$out/run" "$out/tetrad-$size" --tokenizer "$tokenizer" --reference "$out/reference.safetensors"
+python3 evaluate.py "$size" "$out/run" --tokenizer "$tokenizer" --held-out heldout.json ${BFCL:+--bfcl "$BFCL"}

@@ -1,6 +1,6 @@
 """Byte-level BPE for the models.
 
-    python3 training/tokenizer.py OUT_DIR [--size 6144] [--documents 60000]      trains (needs the `tokenizers` package)
+    python3 training/tokenizer.py OUT_DIR [--size 6144] [--documents 30000]      trains (needs the `tokenizers` package)
 
 Words take their leading space with them; digits and '_' stand alone and CamelCase parts split, so that user_id, userId and "user id" share
 tokens. The pieces of the template and of JSON Schema are whole tokens. Every piece that has a newline starts with it, and a newline is a
@@ -65,7 +65,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
     parser.add_argument("--size", type=int, default=6144)
-    parser.add_argument("--documents", type=int, default=60_000)
+    parser.add_argument("--documents", type=int, default=30_000)
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
