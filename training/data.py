@@ -113,8 +113,8 @@ def rows(generator, encoder):
         yield row
 
 
-def worker(seed, tokenizer, held_out, mix, out):
-    generator, encoder = G.Generator(seed, held_out=held_out, mix=mix), Encoder(tokenizer)
+def worker(seed, tokenizer, held_out, out):
+    generator, encoder = G.Generator(seed, held_out=held_out), Encoder(tokenizer)
     check(encoder, generator)
     stream = rows(generator, encoder)
     while True:
@@ -124,10 +124,10 @@ def worker(seed, tokenizer, held_out, mix, out):
 class Loader:
     """Chunks of the workers in a fixed round, so that the data depend on the seed and the number of workers alone."""
 
-    def __init__(self, tokenizer, held_out, mix, workers, seed):
+    def __init__(self, tokenizer, held_out, workers, seed):
         context = multiprocessing.get_context("fork")
         self.queues = [context.Queue(maxsize=6) for _ in range(workers)]
-        self.processes = [context.Process(target=worker, args=(seed * 1000 + i, tokenizer, held_out, mix, q), daemon=True) for i, q in enumerate(self.queues)]
+        self.processes = [context.Process(target=worker, args=(seed * 1000 + i, tokenizer, held_out, q), daemon=True) for i, q in enumerate(self.queues)]
         for process in self.processes:
             process.start()
         self.turn = 0

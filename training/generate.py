@@ -22,9 +22,6 @@ DEFAULT_SYSTEM = "You are Tetrad, a helpful assistant."
 TOOLS_HEAD = "\n\n# Tools\n\nYou may call one or more functions to assist with the user query.\n\nYou are provided with function signatures within <tools></tools> XML tags:\n<tools>"
 TOOLS_TAIL = "\n</tools>\n\nFor each function call, return a json object with function name and arguments within <tool_call></tool_call> XML tags:\n<tool_call>\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call>"
 POOL_SIZE = 1500
-# Shares of composed tools (the rest are seeds) and of the kinds of turn; "calls" is the mix of the last stage.
-MIXES = {"broad": {"composed": 0.45, "call": 0.60, "several": 0.09, "decline": 0.16, "ask_back": 0.08, "chat": 0.07},
-         "calls": {"composed": 0.30, "call": 0.74, "several": 0.05, "decline": 0.11, "ask_back": 0.06, "chat": 0.04}}
 
 
 def call_text(calls):
@@ -130,7 +127,7 @@ class Speaker:
 
 
 class Generator:
-    def __init__(self, seed, seed_folder=None, held_out=None, mix="broad"):
+    def __init__(self, seed, seed_folder=None, held_out=None, composed=0.45):
         self.rng = random.Random(seed)
         self.seeds = S.load(seed_folder or Path(__file__).parent / "seeds")
         if held_out:
@@ -139,16 +136,14 @@ class Generator:
         words = {w for s in self.seeds for r in s.tool.requests for p in [*r.shared, *sum(r.parts, [])] if isinstance(p, str) for w in re.findall(r"\b[a-z]{4,}\b", p)}
         self.lex = V.Lexicon(words, S.contexts(self.seeds))
         self.speaker = Speaker(self.rng, self.lex)
-        self.mix = MIXES[mix]
-        self.turns = [k for k in self.mix if k != "composed"]
-        self.odds = [self.mix[k] for k in self.turns]
+        self.composed = composed
         self.by_domain = {}
         for s in self.seeds:
             self.by_domain.setdefault(s.domain, []).append(s)
         self.pool = [self.new_tool() for _ in range(200)]
 
     def new_tool(self):
-        if not self.seeds or self.rng.random() < self.mix["composed"]:
+        if not self.seeds or self.rng.random() < self.composed:
             return C.ComposedTool(self.rng, self.lex)
         return S.SeedTool(self.rng.choice(self.seeds), self.rng, self.lex)
 
@@ -225,9 +220,18 @@ class Turns:
         self.segments += [user_segment(text), answer_segment(answer)]
 
     def add(self):
+        roll = self.rng.random()
         if not self.tools:
-            return self.chat() if self.rng.random() < 0.6 else self.decline_all()
-        getattr(self, self.rng.choices(self.gen.turns, self.gen.odds)[0])()
+            return self.chat() if roll < 0.6 else self.decline_all()
+        if roll < 0.60:
+            return self.call()
+        if roll < 0.69:
+            return self.several()
+        if roll < 0.85:
+            return self.decline()
+        if roll < 0.93:
+            return self.ask_back()
+        return self.chat()
 
     def request_of(self, tool, **options):
         pieces, calls, needs_today, slots = tool.request(self.rng, self.today)

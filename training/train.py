@@ -1,6 +1,6 @@
 """Trains one model from scratch.
 
-    python3 training/train.py nano OUT_DIR --tokenizer tokenizer.json [--steps 6000] [--limit 330] [--resume model.safetensors --mix calls --rate 0.35]
+    python3 training/train.py nano OUT_DIR --tokenizer tokenizer.json [--steps 6000] [--limit 330]
 
 Writes OUT_DIR/model.pt (bf16 weights), curve.jsonl and run.json. The learning rate follows the steps; should the machine be too slow for
 all of them within --limit seconds, it follows the clock, so that training always ends with a full decay.
@@ -14,11 +14,9 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
 import data
-from generate import MIXES
 from model import CONFIGS, Model, rope_tables
 
 PLACES = data.CHUNK * data.ROW // 2
@@ -109,13 +107,10 @@ def main():
     parser.add_argument("--limit", type=float, default=330)
     parser.add_argument("--workers", type=int, default=15)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--mix", choices=MIXES, default="broad")
-    parser.add_argument("--resume", type=Path, help="model.safetensors of an earlier stage")
-    parser.add_argument("--rate", type=float, default=1.0, help="factor on the learning rates")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     held_out = data.held_out(options.held_out) if options.held_out else None
-    loader = data.Loader(options.tokenizer, held_out, options.mix, options.workers, options.seed)
+    loader = data.Loader(options.tokenizer, held_out, options.workers, options.seed)
     try:
         run(options, loader)
     finally:
@@ -127,11 +122,9 @@ def run(options, loader):
     torch.set_float32_matmul_precision("high")
     config = CONFIGS[options.size]
     model = Model(config).cuda()
-    if options.resume:
-        model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in load_file(options.resume).items()})
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and n.startswith("layers.")]
     others = [p for n, p in model.named_parameters() if not (p.ndim == 2 and n.startswith("layers."))]
-    muon_rate, adam_rate = (rate * options.rate for rate in RATES[options.size])
+    muon_rate, adam_rate = RATES[options.size]
     muon, adam = Muon(matrices, muon_rate), torch.optim.AdamW(others, lr=adam_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
     cos, sin = rope_tables(config, data.ROW, "cuda")
     masks = torch.compile(block_mask)
@@ -170,7 +163,7 @@ def run(options, loader):
             if step % 500 == 0 or progress >= 1:
                 print(json.dumps(line), f"waited {waited:.1f} s for data", flush=True)
     torch.save({k: v.bfloat16().cpu() for k, v in model.state_dict().items()}, options.out / "model.pt")
-    summary = {"size": options.size, "parameters": count, "steps": step, "tokens": step * data.CHUNK * data.ROW, "seconds": round(time.time() - started, 1), "seconds_compiling": round(started - begun, 1), "seconds_waiting": round(waited, 1), "seed": options.seed, "mix": options.mix, "rate": options.rate, "resumed": options.resume is not None, "workers": options.workers}
+    summary = {"size": options.size, "parameters": count, "steps": step, "tokens": step * data.CHUNK * data.ROW, "seconds": round(time.time() - started, 1), "seconds_compiling": round(started - begun, 1), "seconds_waiting": round(waited, 1), "seed": options.seed, "workers": options.workers}
     (options.out / "run.json").write_text(json.dumps(summary) + "\n")
     print(json.dumps(summary), flush=True)
 
