@@ -260,21 +260,21 @@ def main():
     random.seed(1)
     answer_all = answerer(load(options.size, options.run), Encoder(options.tokenizer))
     figures = {}
-    held = data.held_out(options.held_out) if options.held_out else None
-    figures["own"] = own(answer_all, held, options.run)
+    parts = {"own": lambda: own(answer_all, data.held_out(options.held_out), options.run), "bfcl": lambda: bfcl(options.bfcl, answer_all)}
     if options.held_out:
-        figures["held_out"] = held_out(options.held_out, answer_all, options.run)
-    if options.bfcl:
-        figures["bfcl"] = bfcl(options.bfcl, answer_all)
-    (options.run / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
-    show(figures)
+        parts = {"held_out": lambda: held_out(options.held_out, answer_all, options.run)} | parts
+    for name, measure in parts.items():
+        if name == "own" and not options.held_out or name == "bfcl" and not options.bfcl:
+            continue
+        figures[name] = measure()
+        (options.run / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+        show({name: figures[name]})
 
 
 def show(figures):
-    print("own distribution", figures["own"])
-    for part in ("held_out", "bfcl"):
-        for kind, scores in figures.get(part, {}).items():
-            print(f"{part} {kind}: " + ", ".join(f"{k} {v}" for k, v in scores.items()))
+    for part, scores in figures.items():
+        for kind, figure in scores.items() if part != "own" else [("", scores)]:
+            print(f"{part} {kind}: " + ", ".join(f"{k} {v}" for k, v in figure.items()), flush=True)
 
 
 if __name__ == "__main__":
