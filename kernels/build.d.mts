@@ -1,0 +1,1 @@
+export function buildKernels(options?: { quiet?: boolean }): Promise<{ path: string } | { missing: string }>;

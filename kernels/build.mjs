@@ -1,0 +1,146 @@
+#!/usr/bin/env node
+/**
+ * Builds the CPU kernels with the compiler at hand: `node kernels/build.mjs`, or `buildKernels()` from set-up and tests.
+ * The op files are compiled once for every path of this architecture; which one runs is chosen by cpuid when a context opens.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const KERNELS = dirname(fileURLToPath(import.meta.url));
+const SOURCES = join(KERNELS, 'cpu');
+const BUILD = join(KERNELS, '..', 'build');
+
+const COMMON = ['attend', 'ceiling', 'embed', 'gate', 'linear', 'logits', 'norm', 'rope', 'sample'];
+const ONCE = ['context', 'memory', 'paths', 'pool', 'program', 'select'];
+
+const PATHS = {
+  x64: {
+    avx512vnni: ['-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mavx512vnni', '-mavx2', '-mfma', '-mf16c', '-mprefer-vector-width=512'],
+    avx2: ['-mavx2', '-mfma', '-mf16c'],
+    portable: [],
+  },
+};
+
+const COMPILE = ['-O3', '-std=c++17', '-fPIC', '-fvisibility=hidden', '-ffp-contract=off', '-fno-math-errno', '-fno-strict-aliasing', '-pthread', '-Wall', '-Wextra', '-Wno-psabi', '-Wno-maybe-uninitialized', '-Wno-uninitialized'];
+const LINK = {
+  linux: ['-shared', '-static-libstdc++', '-static-libgcc', '-Wl,-z,nodelete', '-pthread'],
+  darwin: ['-dynamiclib', '-pthread'],
+  win32: ['-shared', '-static-libstdc++', '-static-libgcc', '-pthread'],
+};
+const EXTENSION = { linux: 'so', darwin: 'dylib', win32: 'dll' };
+const INSTALL = {
+  linux: "install a C++ compiler (Debian, Ubuntu: 'apt install g++'; Fedora: 'dnf install gcc-c++')",
+  darwin: "install the command line tools ('xcode-select --install')",
+  win32: 'install MinGW-w64 and put g++ on the PATH',
+};
+
+/** The first compiler that answers: [name, first line of --version], or null. */
+function findCompiler() {
+  for (const name of [process.env.CXX, 'g++', 'clang++']) {
+    if (!name) continue;
+    const answer = spawnSync(name, ['--version'], { encoding: 'utf8' });
+    if (answer.status === 0) return { name, version: answer.stdout.split('\n')[0] };
+  }
+  return null;
+}
+
+/** Every object to make: source, object name, flags. */
+function units(extra) {
+  const paths = PATHS[process.arch] ?? { portable: [] };
+  const list = ONCE.map((file) => ({ source: `${file}.cpp`, object: file, flags: [...COMPILE, ...extra] }));
+  for (const [path, flags] of Object.entries(paths)) {
+    for (const file of COMMON) list.push({ source: `${file}.cpp`, object: `${file}-${path}`, flags: [...COMPILE, ...flags, `-DTT_PATH=${path}`, ...extra] });
+  }
+  return list;
+}
+
+const digest = (...parts) => {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part).update('\0');
+  return hash.digest('hex').slice(0, 16);
+};
+
+function run(command, args) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    child.stdout.on('data', (text) => (output += text));
+    child.stderr.on('data', (text) => (output += text));
+    child.on('error', (error) => resolve({ ok: false, output: String(error) }));
+    child.on('close', (code) => resolve({ ok: code === 0, output }));
+  });
+}
+
+/** Compiles what has no object yet, some at a time; returns the compiler's words on the first failure, or null. */
+async function compileAll(compiler, list) {
+  const pending = list.filter((unit) => !existsSync(unit.path));
+  let failure = null;
+  const worker = async () => {
+    while (failure === null && pending.length > 0) {
+      const unit = pending.shift();
+      const partial = `${unit.path}.${process.pid}`;
+      const { ok, output } = await run(compiler.name, [...unit.flags, '-c', join(SOURCES, unit.source), '-o', partial]);
+      if (ok) renameSync(partial, unit.path);
+      else failure = `${unit.source}: ${output}`;
+      if (ok && output && process.env.TETRAD_BUILD_VERBOSE) process.stderr.write(output);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(8, availableParallelism()) }, worker));
+  return failure;
+}
+
+/**
+ * Builds what is stale. Returns the library's path, or one line that says what is missing. Flags beyond the usual ones (sanitizers) come
+ * from TETRAD_CXXFLAGS and make a library of their own.
+ * @param {{ quiet?: boolean }} [options]
+ * @returns {Promise<{ path: string } | { missing: string }>}
+ */
+export async function buildKernels({ quiet = false } = {}) {
+  const platform = process.platform;
+  if (!(platform in LINK)) return { missing: `the CPU kernels do not build on ${platform}; the reference backend runs instead` };
+  const compiler = findCompiler();
+  if (compiler === null) return { missing: `no C++ compiler: the slow reference backend runs; for speed ${INSTALL[platform]}` };
+
+  const extra = (process.env.TETRAD_CXXFLAGS ?? '').split(' ').filter(Boolean);
+  const headers = [join(KERNELS, 'kernels.h'), ...readdirSync(SOURCES).filter((file) => file.endsWith('.h')).sort().map((file) => join(SOURCES, file))];
+  const shared = digest(compiler.version, ...headers.map((file) => readFileSync(file)));
+  const objects = join(BUILD, 'objects');
+  mkdirSync(objects, { recursive: true });
+  const list = units(extra).map((unit) => {
+    const stamp = digest(shared, unit.flags.join(' '), readFileSync(join(SOURCES, unit.source)));
+    return { ...unit, stamp, path: join(objects, `${unit.object}-${stamp}.o`) };
+  });
+  const link = [...LINK[platform], ...extra];
+  const stamp = digest(...list.map((unit) => unit.stamp), link.join(' '));
+  const library = join(BUILD, `libtetrad-cpu${extra.length > 0 ? '-extra' : ''}.${EXTENSION[platform]}`);
+  const stampFile = `${library}.stamp`;
+  if (existsSync(library) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return { path: library };
+
+  if (!quiet) process.stderr.write(`Building the CPU kernels with ${compiler.version} ...\n`);
+  const failure = await compileAll(compiler, list);
+  if (failure !== null) return { missing: `the CPU kernels did not compile with ${compiler.version}, so the slow reference backend runs: ${failure.trim()}` };
+  const partial = `${library}.${process.pid}`;
+  const linked = await run(compiler.name, [...list.map((unit) => unit.path), ...link, '-o', partial]);
+  if (!linked.ok) return { missing: `the CPU kernels did not link with ${compiler.version}, so the slow reference backend runs: ${linked.output.trim()}` };
+  renameSync(partial, library);
+  writeFileSync(stampFile, stamp);
+  const current = new Set(list.map((unit) => unit.path));
+  for (const file of readdirSync(objects)) {
+    if (extra.length === 0 && !current.has(join(objects, file))) rmSync(join(objects, file), { force: true });
+  }
+  return { path: library };
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const result = await buildKernels();
+  if ('missing' in result) {
+    process.stderr.write(`${result.missing}\n`);
+    process.exitCode = 1;
+  } else {
+    process.stdout.write(`${result.path}\n`);
+  }
+}

@@ -1,0 +1,410 @@
+/* Attention through the paged cache, in chunks of 64 positions (see AttendArgs in src/backend/backend.ts for the arithmetic).
+ *
+ * A work item is a run of consecutive tokens of one request, one KV head, and one segment of 512 positions. All query heads of
+ * the run that share the KV head are rows of it, so keys and values are unpacked once for up to 8 rows. With KV4, queries
+ * are integers of 12 bits and probabilities of 13, so every product-sum of a chunk is exact in float32, whatever its order. What
+ * chunks give is added in double. So neither runs nor segments nor threads change a result. Layout of the cache: rope.cpp. */
+#include "rows.h"
+
+#if defined(__AVX512VNNI__)
+#include "kv4_vnni.h"
+#else
+#include "kv4_float.h"
+#endif
+
+namespace tetrad {
+namespace TT_PATH {
+
+constexpr int64_t SEGMENT = 512;
+constexpr int64_t CHUNK = 64;
+constexpr int MAX_CHUNK_TILES = 65;  /* blocks may be as small as one token */
+constexpr int ROWS = 8;              /* rows in registers at once */
+constexpr float QUERY_LEVELS = 2047, WEIGHT_LEVELS = 8191;
+constexpr int64_t RUN_ROWS = 16;
+
+struct Run { int64_t first, size, last; };  /* first token, tokens, position of the last one */
+
+/* A row of a run: one head of one token. `total` and `minimum` belong to `maximum`, as the sums do. */
+struct RowState {
+  float queryScale;  /* of the integers in q; 1 in full precision */
+  float querySum;
+  float maximum;
+  double total;      /* of the probabilities */
+  double minimum;    /* of probabilities times value minima */
+};
+
+struct Work {
+  const AttendArgs &args;
+  int64_t D, paddedD, heads;  /* heads: query heads that share a KV head */
+  int64_t places;             /* of a chunk: 16 a tile */
+  float *q;                   /* [rows, paddedD], integers or scaled */
+  float *chunkSum;            /* [rows, paddedD] */
+  double *sum;                /* [rows, paddedD] */
+  float *weights;             /* [rows, places] scores, then probabilities */
+  uint8_t *queryCodes;        /* KV4: q and weights as the products take them, CODE_BYTES a number */
+  uint8_t *weightCodes;
+  RowState *rows;
+};
+
+template <int R> static void scoresFull(const uint8_t *tile, int64_t D, const float *q, int64_t qStride, float *out, int64_t places) {
+  const float *keys = (const float *)tile;
+  for (int u = 0; u < 16; u += LANES) {
+    vf low[R], high[R];
+    for (int r = 0; r < R; r++) low[r] = high[r] = vf{};
+    int64_t d = 0;
+    for (; d + 2 <= D; d += 2) {
+      const vf a = load(keys + d * 16 + u), b = load(keys + d * 16 + 16 + u);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; r++) {
+        low[r] = fma(splat(q[r * qStride + d]), a, low[r]);
+        high[r] = fma(splat(q[r * qStride + d + 1]), b, high[r]);
+      }
+    }
+    for (; d < D; d++) {
+      for (int r = 0; r < R; r++) low[r] = fma(splat(q[r * qStride + d]), load(keys + d * 16 + u), low[r]);
+    }
+    for (int r = 0; r < R; r++) store(out + r * places + u, low[r] + high[r]);
+  }
+}
+
+/* `tokens` of each tile are read: places behind were never written. */
+template <int R> static void valuesFull(const uint8_t *const *tiles, const int *tokens, int count, int64_t keyBytes, int64_t width, const float *weights, int64_t places, float *sum, int64_t stride) {
+  for (int64_t d = 0; d < width; d += LANES) {
+    vf acc[R];
+    for (int r = 0; r < R; r++) acc[r] = vf{};
+    for (int tile = 0; tile < count; tile++) {
+      const float *values = (const float *)(tiles[tile] + keyBytes) + d;
+      for (int t = 0; t < tokens[tile]; t++) {
+        const vf v = load(values + t * width);
+#pragma GCC unroll 8
+        for (int r = 0; r < R; r++) acc[r] = fma(splat(weights[r * places + tile * 16 + t]), v, acc[r]);
+      }
+    }
+    for (int r = 0; r < R; r++) store(sum + r * stride + d, acc[r]);
+  }
+}
+
+struct Kernels {
+  void (*scoresKV4)(const uint8_t *, int64_t, const uint8_t *, int64_t, float *, int64_t);
+  void (*scoresFull)(const uint8_t *, int64_t, const float *, int64_t, float *, int64_t);
+  void (*valuesKV4)(const uint8_t *const *, int, int64_t, int64_t, const uint8_t *, int64_t, float *, int64_t);
+  void (*valuesFull)(const uint8_t *const *, const int *, int, int64_t, int64_t, const float *, int64_t, float *, int64_t);
+};
+template <int R> constexpr Kernels kernels() { return {scoresKV4<R>, scoresFull<R>, valuesKV4<R>, valuesFull<R>}; }
+static const Kernels KERNELS[ROWS] = {kernels<1>(), kernels<2>(), kernels<3>(), kernels<4>(), kernels<5>(), kernels<6>(), kernels<7>(), kernels<8>()};
+
+struct Chunk {
+  const uint8_t *tiles[MAX_CHUNK_TILES];
+  int tokens[MAX_CHUNK_TILES];      /* places of the tile that lie in the chunk */
+  int64_t start[MAX_CHUNK_TILES];   /* position of the first place */
+  int64_t begin;                    /* first position of the chunk */
+  int count;
+};
+
+TT_INLINE vf halves(const uint16_t *p) { return loadF16(p); }
+/* In double, rounded: the last bit of a probability decides now and then what integer its weight becomes. */
+TT_INLINE vf expFloats(vf x) { return toFloats(expDoubles(lowDoubles(x)), expDoubles(highDoubles(x))); }
+TT_INLINE vf capFloats(vf x, float cap) {
+  const vd c = splatDouble(cap);
+  return toFloats(c * tanhDoubles(lowDoubles(x) / c), c * tanhDoubles(highDoubles(x) / c));
+}
+
+/* What a chunk adds to a row, relative to its own maximum. */
+struct ChunkPart {
+  float maximum;   /* -infinity where the row sees nothing of the chunk */
+  double total, minimum;
+  double unit;     /* of the chunk's sums */
+};
+
+/* Scores to probabilities for one row at `position`. */
+static ChunkPart softmaxRow(const Work &work, const Chunk &chunk, int64_t r, int64_t position) {
+  const AttendArgs &args = work.args;
+  const bool kv4 = args.cache->precision == TT_KV4;
+  const int64_t lowest = maxOf(chunk.begin, args.window > 0 ? position + 1 - args.window : 0);
+  float *scores = work.weights + r * work.places;
+  const RowState &row = work.rows[r];
+  const vf sum = splat(row.querySum), scale = splat(row.queryScale);
+  vf most = splat(-INFINITY);
+  for (int tile = 0; tile < chunk.count; tile++) {
+    const uint16_t *fp16 = (const uint16_t *)(chunk.tiles[tile] + args.cache->keyBytes + args.cache->valueBytes);
+    const vi first = splatInt((int32_t)maxOf(0, lowest - chunk.start[tile]));
+    const vi end = splatInt((int32_t)maxOf(0, minOf(chunk.tokens[tile], position + 1 - chunk.start[tile])));
+    for (int u = 0; u < 16; u += LANES) {
+      vf s = load(scores + tile * 16 + u);
+      if (kv4) s = (halves(fp16 + u) * s + halves(fp16 + 16 + u) * sum) * scale;
+      if (args.softcap != 0.0f) s = capFloats(s, args.softcap);
+      const vi place = iota() + u;
+      s = ((place >= first) & (place < end)) ? s : splat(-INFINITY);
+      most = vmax(most, s);
+      store(scores + tile * 16 + u, s);
+    }
+  }
+  ChunkPart part = {maxLanes(most), 0, 0, 1};
+  if (part.maximum == -INFINITY) {
+    memset(scores, 0, (size_t)chunk.count * 64);
+    if (kv4) packCodes<WEIGHT_UNIT>(scores, work.places, work.weightCodes + r * CODE_BYTES * work.places);
+    return part;
+  }
+  vf largest = {};
+  vd total = {}, minimum = {};
+  for (int tile = 0; tile < chunk.count; tile++) {
+    const uint16_t *fp16 = (const uint16_t *)(chunk.tiles[tile] + args.cache->keyBytes + args.cache->valueBytes);
+    for (int u = 0; u < 16; u += LANES) {
+      const vf s = load(scores + tile * 16 + u);
+      const vi seen = s > splat(-INFINITY);
+      vf p = (vf)((vi)expFloats(s - splat(part.maximum)) & seen);
+      total = total + (lowDoubles(p) + highDoubles(p));
+      if (kv4) {
+        const vf least = (vf)((vi)halves(fp16 + 48 + u) & seen);
+        minimum = fmaDoubles(lowDoubles(p), lowDoubles(least), fmaDoubles(highDoubles(p), highDoubles(least), minimum));
+        p = p * (vf)((vi)halves(fp16 + 32 + u) & seen);
+        largest = vmax(largest, p);
+      }
+      store(scores + tile * 16 + u, p);
+    }
+  }
+  part.total = sumDoubles(total);
+  part.minimum = sumDoubles(minimum);
+  if (!kv4) return part;
+  const float weight = maxLanes(largest);
+  part.unit = (double)weight / (double)WEIGHT_LEVELS;
+  const vf inverse = splat(weight == 0.0f ? 0.0f : WEIGHT_LEVELS / weight);
+  for (int i = 0; i < chunk.count * 16; i += LANES) store(scores + i, __builtin_convertvector(roundToInt(load(scores + i) * inverse), vf));
+  packCodes<WEIGHT_UNIT>(scores, work.places, work.weightCodes + r * CODE_BYTES * work.places);
+  return part;
+}
+
+/* total, minimum and sums of the row move to the larger of both maxima, and the part is added. */
+static void addPart(RowState &row, double *sum, const ChunkPart &part, const float *chunkSum, int64_t width) {
+  if (part.maximum == -INFINITY) return;
+  const double old = row.maximum < part.maximum ? exp((double)row.maximum - (double)part.maximum) : 1.0;
+  const double factor = row.maximum > part.maximum ? exp((double)part.maximum - (double)row.maximum) : 1.0;
+  row.total = row.total * old + part.total * factor;
+  row.minimum = row.minimum * old + part.minimum * factor;
+  if (row.maximum < part.maximum) row.maximum = part.maximum;
+  const vd a = splatDouble(old), b = splatDouble(part.unit * factor);
+  for (int64_t d = 0; d < width; d += DOUBLES) {
+    const vd moved = loadAs<vd>(sum + d) * a + loadDoubles(chunkSum + d) * b;
+    memcpy(sum + d, &moved, sizeof moved);
+  }
+}
+
+static void attendChunk(const Work &work, const Chunk &chunk, int64_t rows, const int32_t *positions) {
+  const tt_cache *cache = work.args.cache;
+  const bool kv4 = cache->precision == TT_KV4;
+  const int64_t stride = work.paddedD;
+  ChunkPart parts[ROWS];
+  for (int64_t r = 0; r < rows; r += ROWS) {
+    const int64_t R = minOf(ROWS, rows - r);
+    const Kernels &kernel = KERNELS[R - 1];
+    float *weights = work.weights + r * work.places;
+    for (int tile = 0; tile < chunk.count; tile++) {
+      if (kv4) kernel.scoresKV4(chunk.tiles[tile], ceilDiv(work.D, 8), work.queryCodes + r * CODE_BYTES * stride, stride, weights + tile * 16, work.places);
+      else kernel.scoresFull(chunk.tiles[tile], work.D, work.q + r * stride, stride, weights + tile * 16, work.places);
+    }
+    for (int64_t i = 0; i < R; i++) parts[i] = softmaxRow(work, chunk, r + i, positions[(r + i) / work.heads]);
+    float *sum = work.chunkSum + r * stride;
+    if (kv4) kernel.valuesKV4(chunk.tiles, chunk.count, cache->keyBytes, ceilDiv(work.D, 32), work.weightCodes + r * CODE_BYTES * work.places, work.places, sum, stride);
+    else kernel.valuesFull(chunk.tiles, chunk.tokens, chunk.count, cache->keyBytes, cache->valueBytes / 64, weights, work.places, sum, stride);
+    for (int64_t i = 0; i < R; i++) addPart(work.rows[r + i], work.sum + (r + i) * stride, parts[i], sum + i * stride, stride);
+  }
+}
+
+/* The positions of one segment that the run sees, added to the rows' states and sums. */
+static void attendSegment(const Work &work, const Run &run, int64_t g, int64_t segment) {
+  const AttendArgs &args = work.args;
+  const tt_cache *cache = args.cache;
+  const int64_t rows = run.size * work.heads;
+  const int32_t *positions = args.step.position + run.first;
+  const int32_t *table = args.step.blockTables + args.step.row[run.first] * args.step.blocksPerRow;
+  const int64_t lowest = args.window > 0 ? maxOf(0, positions[0] + 1 - args.window) : 0;
+  const int64_t end = minOf(run.last + 1, (segment + 1) * SEGMENT);
+  Chunk chunk;
+  for (chunk.begin = maxOf(segment * SEGMENT, lowest / CHUNK * CHUNK); chunk.begin < end; chunk.begin += CHUNK) {
+    const int64_t chunkEnd = minOf(end, chunk.begin + CHUNK);
+    chunk.count = 0;
+    for (int64_t p = chunk.begin; p < chunkEnd; chunk.count++) {
+      const int64_t block = p / cache->B, tile = p % cache->B / 16;
+      const int64_t tileStart = block * cache->B + tile * 16;
+      const int64_t tileEnd = minOf(block * cache->B + minOf(cache->B, tile * 16 + 16), chunkEnd);
+      /* A chunk may begin inside a tile where the block size is no multiple of 16; the places before it are masked. */
+      chunk.tiles[chunk.count] = cacheTile(cache, args.layer, table[block], g, tile);
+      chunk.tokens[chunk.count] = (int)(tileEnd - tileStart);
+      chunk.start[chunk.count] = tileStart;
+      p = tileEnd;
+    }
+    attendChunk(work, chunk, rows, positions);
+  }
+}
+
+/* Adds what a later segment left in `part` to what the earlier ones left in the row. */
+static void mergeState(RowState &row, double *sum, const RowState &part, const double *partSum, int64_t width) {
+  if (part.maximum == -INFINITY) return;
+  const float most = row.maximum > part.maximum ? row.maximum : part.maximum;
+  const double a = exp((double)row.maximum - (double)most), b = exp((double)part.maximum - (double)most);
+  for (int64_t d = 0; d < width; d++) sum[d] = sum[d] * a + partSum[d] * b;
+  row.total = row.total * a + part.total * b;
+  row.minimum = row.minimum * a + part.minimum * b;
+  row.maximum = most;
+}
+
+static void clearState(RowState &row, double *sum, int64_t width) {
+  row.maximum = -INFINITY;
+  row.total = row.minimum = 0;
+  memset(sum, 0, (size_t)width * 8);
+}
+
+static void writeHead(const RowState &row, const double *sum, float *to, int64_t D) {
+  for (int64_t d = 0; d < D; d++) to[d] = (float)((sum[d] + row.minimum) / row.total);
+}
+
+/* A head of a query: 12-bit integers, or scaled floats. */
+static void loadQuery(const AttendArgs &args, const float *source, int64_t D, int64_t paddedD, float *to, RowState &row) {
+  memset(to + D, 0, (size_t)(paddedD - D) * 4);
+  row.querySum = 0;
+  if (args.cache->precision != TT_KV4) {
+    for (int64_t d = 0; d < D; d++) to[d] = source[d] * args.scale;
+    row.queryScale = 1;
+    return;
+  }
+  float most = 0;
+  for (int64_t d = 0; d < D; d++) most = fabsf(source[d]) > most ? fabsf(source[d]) : most;
+  const float inverse = most == 0.0f ? 0.0f : QUERY_LEVELS / most;
+  for (int64_t d = 0; d < D; d++) {
+    to[d] = rintf(source[d] * inverse);
+    row.querySum += to[d];
+  }
+  row.queryScale = most / QUERY_LEVELS * args.scale;
+}
+
+static int64_t findRuns(const AttendArgs &args, int64_t most, Run *runs) {
+  const Step &step = args.step;
+  int64_t count = 0;
+  for (int64_t t = 0; t < step.size; t++) {
+    if (step.row[t] < 0) continue;
+    Run *run = count > 0 ? &runs[count - 1] : nullptr;
+    if (run && run->first + run->size == t && step.row[run->first] == step.row[t] && run->last + 1 == step.position[t] && run->size < most) {
+      run->size++;
+      run->last++;
+    } else {
+      runs[count++] = {t, 1, step.position[t]};
+    }
+  }
+  return count;
+}
+
+static int checkBlocks(Runtime &runtime, const AttendArgs &args, const Run *runs, int64_t count) {
+  const Step &step = args.step;
+  for (int64_t i = 0; i < count; i++) {
+    const int64_t row = step.row[runs[i].first];
+    const int64_t first = args.window > 0 ? maxOf(0, step.position[runs[i].first] + 1 - args.window) / SEGMENT * SEGMENT : 0;
+    for (int64_t b = first / args.cache->B; b <= runs[i].last / args.cache->B; b++) {
+      const int32_t block = step.blockTables[row * step.blocksPerRow + b];
+      if (block < 0 || block >= args.cache->blocks) {
+        return fail(runtime, TT_BAD_ARGUMENT, "blockTables[%d][%d] = %d; the cache has %d blocks", (int)row, (int)b, (int)block, (int)args.cache->blocks);
+      }
+    }
+  }
+  return TT_OK;
+}
+
+int attend(Runtime &runtime, const AttendArgs &args) {
+  const Step &step = args.step;
+  const tt_cache *cache = args.cache;
+  const int64_t H = args.H, G = cache->G, D = cache->D, heads = H / G, paddedD = ceilDiv(D, 32) * 32;
+  const int status = checkStep(runtime, step, cache, 0);
+  if (status) return status;
+
+  /* Rows of a run fill the registers once or twice. */
+  const int64_t most = maxOf(1, RUN_ROWS / heads);
+  const int64_t maxRows = most * heads;
+  const bool inPlace = args.out.kind == 0;
+  int64_t segments = 1;
+  for (int64_t t = 0; t < step.size; t++) {
+    if (step.row[t] >= 0) segments = maxOf(segments, step.position[t] / SEGMENT + 1);
+  }
+  const int64_t runBytes = ceilDiv(step.size * (int64_t)sizeof(Run), 64) * 64;
+  const int64_t outBytes = inPlace ? 0 : step.size * H * D * 4;
+  /* With few runs the segments are work items too, and their parts are kept apart until all are there. */
+  const bool split = segments > 1 && ceilDiv(step.size, most) * G < 4 * (int64_t)threadsOf(runtime);
+  const int64_t partBytes = (int64_t)sizeof(RowState) + paddedD * 8;
+  const int64_t allPartBytes = split ? step.size * H * segments * partBytes : 0;
+  uint8_t *shared = (uint8_t *)sharedScratch(runtime, runBytes + ceilDiv(outBytes, 64) * 64 + allPartBytes);
+  const int64_t places = 16 * minOf(MAX_CHUNK_TILES, cache->B % 16 == 0 ? CHUNK / 16 : (CHUNK / cache->B + 2) * ceilDiv(cache->B, 16));
+  const int64_t rowBytes = paddedD * (8 + 4 + 4 + CODE_BYTES) + places * (4 + CODE_BYTES) + (int64_t)sizeof(RowState);
+  int64_t stride;
+  uint8_t *scratch = workerScratch(runtime, maxOf(maxRows * rowBytes, paddedWidth(H * D) * 4) + 256, &stride);
+  if (!shared || !scratch) return fail(runtime, TT_OUT_OF_MEMORY, "no memory for %d tokens over %d segments", (int)step.size, (int)segments);
+
+  Run *runs = (Run *)shared;
+  const int64_t count = findRuns(args, most, runs);
+  const int checked = checkBlocks(runtime, args, runs, count);
+  if (checked) return checked;
+  float *values = inPlace ? args.out.f : (float *)(shared + runBytes);
+  uint8_t *parts = shared + runBytes + ceilDiv(outBytes, 64) * 64;
+  const auto partOf = [=](int64_t token, int64_t head, int64_t segment) { return parts + ((token * H + head) * segments + segment) * partBytes; };
+  const int64_t qkvWidth = (H + 2 * G) * D;
+
+  const int64_t perItem = split ? segments : 1;
+  parallel(runtime, count * G * perItem, [&](int task, int worker) {
+    const int64_t item = task / perItem, only = task % perItem;
+    const Run &run = runs[item / G];
+    const int64_t g = item % G, rows = run.size * heads;
+    double *sum = (double *)(scratch + worker * stride);
+    float *q = (float *)(sum + maxRows * paddedD), *chunkSum = q + maxRows * paddedD, *weights = chunkSum + maxRows * paddedD;
+    RowState *states = (RowState *)(weights + maxRows * places);
+    uint8_t *queryCodes = (uint8_t *)(states + maxRows), *weightCodes = queryCodes + maxRows * paddedD * CODE_BYTES;
+    const Work work = {args, D, paddedD, heads, places, q, chunkSum, sum, weights, queryCodes, weightCodes, states};
+    for (int64_t r = 0; r < rows; r++) {
+      const float *source = args.qkv + (run.first + r / heads) * qkvWidth + (g * heads + r % heads) * D;
+      loadQuery(args, source, D, paddedD, q + r * paddedD, states[r]);
+      if (cache->precision == TT_KV4) packCodes<QUERY_UNIT>(q + r * paddedD, paddedD, queryCodes + r * CODE_BYTES * paddedD);
+      clearState(states[r], sum + r * paddedD, paddedD);
+    }
+    const int64_t lowest = args.window > 0 ? maxOf(0, step.position[run.first] + 1 - args.window) : 0;
+    const int64_t firstSegment = split ? maxOf(only, lowest / SEGMENT) : lowest / SEGMENT;
+    const int64_t lastSegment = split ? minOf(only, run.last / SEGMENT) : run.last / SEGMENT;
+    for (int64_t segment = firstSegment; segment <= lastSegment; segment++) attendSegment(work, run, g, segment);
+    for (int64_t r = 0; r < rows; r++) {
+      const int64_t token = run.first + r / heads, head = g * heads + r % heads;
+      if (split) {
+        uint8_t *part = partOf(token, head, only);
+        memcpy(part, &states[r], sizeof(RowState));
+        memcpy(part + sizeof(RowState), sum + r * paddedD, (size_t)paddedD * 8);
+      } else {
+        writeHead(states[r], sum + r * paddedD, values + (token * H + head) * D, D);
+      }
+    }
+  });
+
+  if (split) {
+    parallel(runtime, step.size, [&](int t, int worker) {
+      if (step.row[t] < 0) return;
+      double *sum = (double *)(scratch + worker * stride);
+      for (int64_t h = 0; h < H; h++) {
+        RowState row;
+        clearState(row, sum, paddedD);
+        for (int64_t segment = 0; segment <= step.position[t] / SEGMENT; segment++) {
+          const uint8_t *part = partOf(t, h, segment);
+          mergeState(row, sum, *(const RowState *)part, (const double *)(part + sizeof(RowState)), paddedD);
+        }
+        writeHead(row, sum, values + (t * H + h) * D, D);
+      }
+    });
+  }
+  if (inPlace) return TT_OK;
+  const int64_t width = H * D, padded = paddedWidth(width), each = itemsPerTask(runtime, step.size, width, 16384);
+  parallel(runtime, ceilDiv(step.size, each), [&](int task, int worker) {
+    float *y = (float *)(scratch + worker * stride);
+    memset(y + width, 0, (size_t)(padded - width) * 4);
+    for (int64_t t = task * each; t < minOf(step.size, (task + 1) * each); t++) {
+      if (step.row[t] < 0) continue;
+      memcpy(y, values + t * width, (size_t)width * 4);
+      storeActivation(args.out, t, y);
+    }
+  });
+  return TT_OK;
+}
+
+}  // namespace TT_PATH
+}  // namespace tetrad

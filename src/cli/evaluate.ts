@@ -1,0 +1,108 @@
+import { Command, Option } from 'commander';
+import { evaluateCalls, readCallSet } from '../evaluate/calls.ts';
+import type { CallsReport } from '../evaluate/calls.ts';
+import type { BackendName } from '../backend/open.ts';
+import { evaluateLogits, readReferenceLogits, writeReferenceLogits } from '../evaluate/logits.ts';
+import { checkTokenizer, readCases } from '../evaluate/tokenizer.ts';
+import type { Precision } from '../model/load.ts';
+import { ensureQuantized } from '../quantize/cache.ts';
+import { loadTokenizer } from '../tokenizer/tokenizer.ts';
+import { integerFrom, modelOptions, openWithProgress } from './models.ts';
+import type { ModelFlags } from './models.ts';
+import { progress, reportErrors } from './terminal.ts';
+
+export function evaluateCommand(): Command {
+  return new Command('evaluate').description('measure what a model computes').addCommand(logitsCommand()).addCommand(tokenizerCommand()).addCommand(callsCommand());
+}
+
+interface LogitsFlags {
+  readonly reference: string;
+  readonly precision: Precision;
+  readonly backend: BackendName;
+  readonly write?: string;
+  readonly json: boolean;
+}
+
+function logitsCommand(): Command {
+  return new Command('logits')
+    .description('compare logits and greedy text with recorded ones')
+    .argument('<model-dir>', 'checkpoint; quantized on the way where w4a8kv4 needs it')
+    .requiredOption('--reference <file>', 'safetensors with input_ids, logits, greedy_ids, prompt_len')
+    .addOption(new Option('--precision <name>', 'weights, activations and cache').choices(['full', 'w4a8kv4']).default('full'))
+    .addOption(new Option('--backend <name>', 'where to run').choices(['auto', 'reference', 'cpu', 'cuda']).default('auto'))
+    .option('--write <file>', 'record what was computed in the same form, as a reference for another run')
+    .option('--json', 'print the result as JSON', false)
+    .action((directory: string, flags: LogitsFlags) => reportErrors(() => runLogits(directory, flags)));
+}
+
+async function runLogits(directory: string, { reference: file, precision, backend, write, json }: LogitsFlags): Promise<void> {
+  const reference = readReferenceLogits(file);
+  const model = precision === 'w4a8kv4' ? await ensureQuantized(directory) : directory;
+  const { logits, ...comparison } = await evaluateLogits(model, reference, { backend, precision });
+  if (write !== undefined) writeReferenceLogits(write, { ...reference, logits, greedyIds: Int32Array.from(comparison.greedyIds) });
+  if (json) process.stdout.write(`${JSON.stringify(comparison)}\n`);
+  else {
+    const { relativeError, greedyEqual, positions, ropePrecision } = comparison;
+    process.stdout.write(`relative error ${relativeError.toExponential(2)} over ${positions} positions; greedy text ${greedyEqual ? 'equal' : 'differs'}; rope frequencies in ${ropePrecision}\n`);
+  }
+}
+
+function tokenizerCommand(): Command {
+  return new Command('tokenizer')
+    .description('check encoding and decoding against recorded cases')
+    .argument('<dir>', 'directory with tokenizer.json')
+    .requiredOption('--cases <file>', 'JSON list of {text, ids, decoded}')
+    .option('--json', 'print the result as JSON', false)
+    .action((directory: string, { cases, json }: { cases: string; json: boolean }) => reportErrors(async () => runTokenizer(directory, cases, json)));
+}
+
+function runTokenizer(directory: string, file: string, json: boolean): void {
+  const report = checkTokenizer(loadTokenizer(directory), readCases(file));
+  if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
+  else {
+    process.stdout.write(`${report.cases} cases, ${report.failed} failed\n`);
+    for (const { text, expected, ids, decoded } of report.failures) {
+      process.stdout.write(`  ${JSON.stringify(text)}: expected ${expected.ids.join(' ')} and ${JSON.stringify(expected.decoded)}, seen ${ids.join(' ')} and ${JSON.stringify(decoded)}\n`);
+    }
+  }
+  if (report.failed > 0) process.exitCode = 1;
+}
+
+interface CallsFlags extends ModelFlags {
+  readonly data: string;
+  readonly limit?: number;
+  readonly json: boolean;
+}
+
+function callsCommand(): Command {
+  const command = new Command('calls')
+    .description('tool calls of a model on the held-out set: greedy, in batches')
+    .argument('<model-dir>', 'checkpoint')
+    .option('--data <file>', 'the set', 'training/heldout.json')
+    .option('--limit <n>', 'only the first items', integerFrom(1));
+  return modelOptions(command)
+    .option('--json', 'print the result as JSON', false)
+    .action((directory: string, flags: CallsFlags) => reportErrors(() => runCalls(directory, flags)));
+}
+
+async function runCalls(directory: string, flags: CallsFlags): Promise<void> {
+  const { tools, items } = readCallSet(flags.data);
+  const model = await openWithProgress(directory, flags);
+  const bar = progress();
+  try {
+    const onProgress = (done: number, total: number): void => bar.update(`${done} of ${total} conversations`, done, total);
+    const report = await evaluateCalls(model, { tools, items: items.slice(0, flags.limit) }, { concurrency: 16, maxTokens: 256, onProgress });
+    bar.stop();
+    process.stdout.write(flags.json ? `${JSON.stringify({ model: model.id, precision: flags.precision, ...report })}\n` : callsTable(report));
+  } finally {
+    bar.stop();
+    await model.close();
+  }
+}
+
+function callsTable({ items, exact, abstention, falseRefusals, byKind, seconds }: CallsReport): string {
+  const percent = (x: number): string => `${(100 * x).toFixed(1)} %`.padStart(8);
+  const rows = Object.entries(byKind).map(([kind, row]) => `${kind.padEnd(10)}${String(row.items).padStart(6)}${percent(row.exact)}${percent(row.tool)}${percent(row.refused)}`);
+  const head = `${'kind'.padEnd(10)}${'items'.padStart(6)}${'exact'.padStart(8)}${'tool'.padStart(8)}${'refused'.padStart(8)}`;
+  return `${[head, ...rows].join('\n')}\nexact calls ${percent(exact).trim()}, abstention ${percent(abstention).trim()}, false refusals ${percent(falseRefusals).trim()}; ${items} items in ${seconds.toFixed(0)} s\n`;
+}

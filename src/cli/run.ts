@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs';
+import { text as readAll } from 'node:stream/consumers';
+import { Command } from 'commander';
+import type { ChatEvent, ToolDefinition } from '../chat/chat-model.ts';
+import type { LocalModel } from '../chat/local.ts';
+import { readAnswer, speedLine } from './answer.ts';
+import { defaultModel, type ModelFlags, modelOptions, openWithProgress, type SamplingFlags, samplingOptions } from './models.ts';
+import { reportErrors } from './terminal.ts';
+
+interface Flags extends ModelFlags, SamplingFlags {
+  readonly model?: string;
+  readonly tools?: string;
+  readonly raw: boolean;
+  readonly json: boolean;
+}
+
+export function runCommand(): Command {
+  const command = new Command('run')
+    .description('answer one prompt')
+    .argument('[prompt]', 'the prompt; without it or with "-", standard input')
+    .option('--model <dir>', 'checkpoint; the embedded model by default')
+    .option('--tools <file>', 'JSON list of tools, as in OpenAI\'s requests')
+    .option('--raw', 'continue the text as it is, without the chat template', false)
+    .option('--json', 'print the whole answer as JSON', false);
+  return samplingOptions(modelOptions(command)).action((prompt: string | undefined, flags: Flags) => reportErrors(() => run(prompt, flags)));
+}
+
+async function run(argument: string | undefined, flags: Flags): Promise<void> {
+  const prompt = argument === undefined || argument === '-' ? await readAll(process.stdin) : argument;
+  const tools = flags.tools === undefined ? undefined : readTools(flags.tools);
+  const model = await openWithProgress(flags.model ?? defaultModel(), flags);
+  try {
+    const answer = await readAnswer(model, start(model, prompt, tools, flags), flags.json ? () => {} : show);
+    if (flags.json) process.stdout.write(`${JSON.stringify({ model: model.id, ...answer })}\n`);
+    else {
+      if (answer.text !== '') process.stdout.write('\n');
+      process.stderr.write(`${speedLine(answer)}\n`);
+    }
+  } finally {
+    await model.close();
+  }
+}
+
+function start(model: LocalModel, prompt: string, tools: ToolDefinition[] | undefined, flags: Flags): AsyncIterable<ChatEvent> {
+  const { maxTokens, temperature, topP, seed, system } = flags;
+  const sampling = { maxTokens, temperature, topP, seed };
+  if (flags.raw) return model.complete({ prompt, ...sampling });
+  const messages = [...(system === undefined ? [] : [{ role: 'system' as const, content: system }]), { role: 'user' as const, content: prompt }];
+  return model.stream({ messages, tools, ...sampling });
+}
+
+function show(event: ChatEvent): void {
+  if (event.type === 'text-delta') process.stdout.write(event.text);
+  else if (event.type === 'tool-call') process.stdout.write(`${JSON.stringify({ name: event.call.name, arguments: event.call.arguments })}\n`);
+}
+
+function readTools(file: string): ToolDefinition[] {
+  const list = JSON.parse(readFileSync(file, 'utf8')) as unknown;
+  if (!Array.isArray(list)) throw new Error(`${file}: expected a JSON list of tools`);
+  return list.map((entry: { function?: ToolDefinition } & ToolDefinition, index) => {
+    const tool = entry.function ?? entry;
+    if (typeof tool.name !== 'string') throw new Error(`${file}: tool ${index} has no name`);
+    return tool;
+  });
+}

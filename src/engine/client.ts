@@ -1,0 +1,280 @@
+import { Worker } from 'node:worker_threads';
+import type { LoadOptions } from '../model/load.ts';
+import { checkRequest } from './request.ts';
+import type { SamplingParams } from './sampling.ts';
+import { decodeStep, type FromWorker, type ToWorker, type WorkerSetup } from './wire.ts';
+
+export { RequestError } from './request-error.ts';
+
+/** A prompt to be continued. */
+export interface GenerateRequest {
+  readonly prompt: readonly number[] | Int32Array;
+  readonly sampling: SamplingParams;
+  /** Requests with different salts never share cached blocks (tenants). */
+  readonly cacheSalt?: string;
+}
+
+export type FinishReason = 'stop' | 'length' | 'abort';
+
+export interface TokenLogprobs {
+  readonly logprob: number;
+  /** Pairs of token id and log-probability, falling. */
+  readonly top: readonly (readonly [number, number])[];
+}
+
+/** What one step made known of a request. */
+export interface TokensEvent {
+  readonly tokens: readonly number[];
+  /** One a token, where SamplingParams.logprobs asked for them. */
+  readonly logprobs: readonly TokenLogprobs[] | null;
+  /** Share of the model's own probability that the grammar let through, one a token. */
+  readonly legalMass: readonly number[];
+  /** Prompt tokens found in the prefix cache; known from the first event on. */
+  readonly numCachedTokens: number;
+  /** Set on the last event. */
+  readonly finishReason: FinishReason | null;
+}
+
+/** Counters and gauges of the engine since it started. */
+export interface EngineStats {
+  readonly numRequestsRunning: number;
+  readonly numRequestsWaiting: number;
+  /** Share of cache blocks in use by requests, 0..1. */
+  readonly cacheUsage: number;
+  readonly numBlocks: number;
+  readonly blockSize: number;
+  readonly promptTokens: number;
+  readonly cachedPromptTokens: number;
+  readonly generatedTokens: number;
+  readonly preemptions: number;
+  readonly steps: number;
+  readonly prefixCacheQueries: number;
+  readonly prefixCacheHits: number;
+}
+
+/** What the engine is, once it is ready. */
+export interface EngineDescription {
+  readonly vocabSize: number;
+  /** Longest prompt plus output of one request, in tokens. */
+  readonly maxModelLength: number;
+  readonly eosTokenIds: readonly number[];
+  readonly backend: string;
+  readonly backendDescription: string;
+  readonly numBlocks: number;
+  readonly blockSize: number;
+  readonly weightBytes: number;
+  readonly cacheBytes: number;
+}
+
+/** The main thread's handle on an engine that runs in a worker thread. */
+export interface EngineClient {
+  readonly description: EngineDescription;
+  /** Why nothing more can be generated; null while it can. */
+  readonly failure: Error | null;
+  /**
+   * Throws RequestError at once where the request can never be served (too long, bad sampling values). Ending the
+   * iteration early, or aborting the signal, aborts the request at the next step boundary and frees its blocks.
+   */
+  generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<TokensEvent>;
+  stats(): EngineStats;
+  /** Aborts what runs, stops the thread, frees the model. */
+  close(): Promise<void>;
+}
+
+export interface EngineOptions extends Partial<Omit<LoadOptions, 'maxStepTokens' | 'maxStepEntries'>> {
+  /** Requests that run at once. */
+  readonly maxBatchSize: number;
+  /** Tokens computed in one step: prompts are cut to what the running requests leave of it. */
+  readonly tokenBudget: number;
+  /** Longest prompt plus output of one request; null: what the checkpoint knows and the cache holds. */
+  readonly maxModelLength: number | null;
+  readonly prefixCaching: boolean;
+}
+
+export const ENGINE_DEFAULTS: EngineOptions = { maxBatchSize: 64, tokenBudget: 512, maxModelLength: null, prefixCaching: true };
+
+/** A thread needs a compiled file. Run from the sources, as tests are, the engine takes the one in dist/. */
+const WORKER = new URL(import.meta.url.endsWith('.ts') ? '../../dist/src/engine/worker.js' : './worker.js', import.meta.url);
+
+/** Time for the thread to end by itself, and for its termination. */
+const CLOSE_MS = 5000;
+const TERMINATE_MS = 1000;
+
+/** Loads a checkpoint in a worker thread; rejects with the reason where it can't be served. */
+export async function startEngine(
+  directory: string,
+  options: Partial<EngineOptions> = {},
+  onProgress?: (fraction: number) => void,
+): Promise<EngineClient> {
+  const settings = { ...ENGINE_DEFAULTS, ...options };
+  for (const name of ['maxBatchSize', 'tokenBudget'] as const) {
+    const value = settings[name];
+    if (!Number.isInteger(value) || value < 1) throw new RangeError(`${name} is ${value}; it must be an integer from 1 on`);
+  }
+  const setup: WorkerSetup = { directory, options: settings };
+  // Flags of the process are about its own script (--input-type, --import).
+  const client = new WorkerClient(new Worker(WORKER, { workerData: setup, execArgv: [] }), onProgress);
+  await client.ready;
+  return client;
+}
+
+class WorkerClient implements EngineClient {
+  readonly ready: Promise<void>;
+  private readonly worker: Worker;
+  private readonly streams = new Map<number, TokenStream>();
+  private loaded: { readonly description: EngineDescription; stats: EngineStats } | null = null;
+  private nextId = 0;
+  /** Why nothing more can be generated. */
+  private ended: Error | null = null;
+  private closing: Promise<void> | null = null;
+
+  constructor(worker: Worker, onProgress?: (fraction: number) => void) {
+    this.worker = worker;
+    this.ready = new Promise((resolve, reject) => {
+      worker.on('message', (message: FromWorker) => {
+        if (message instanceof Int32Array) return this.receive(message);
+        if (message.type === 'progress') return onProgress?.(message.fraction);
+        this.loaded = { description: message.description, stats: message.stats };
+        this.worker.unref();
+        resolve();
+      });
+      worker.on('error', (error) => {
+        reject(error);
+        this.end(new Error(`The engine failed: ${error.message}`, { cause: error }));
+      });
+      worker.on('exit', (code) => {
+        this.end(new Error(`The engine's thread ended with code ${code}`));
+        reject(this.ended);
+      });
+    });
+  }
+
+  get description(): EngineDescription {
+    return this.loaded!.description;
+  }
+
+  get failure(): Error | null {
+    return this.ended;
+  }
+
+  stats(): EngineStats {
+    return this.loaded!.stats;
+  }
+
+  generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<TokensEvent> {
+    if (this.ended !== null) throw this.ended;
+    checkRequest(request, this.description);
+    const id = this.nextId++;
+    const abort = (): void => this.send({ type: 'abort', id });
+    const stream = new TokenStream((isCut) => {
+      signal?.removeEventListener('abort', abort);
+      this.streams.delete(id);
+      if (isCut) abort();
+      if (this.streams.size === 0) this.worker.unref(); // an idle engine doesn't keep the process alive
+    });
+    if (this.streams.size === 0) this.worker.ref();
+    this.streams.set(id, stream);
+    this.send({ type: 'add', id, request });
+    if (signal?.aborted) abort();
+    else signal?.addEventListener('abort', abort, { once: true });
+    return stream;
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.stop();
+    return this.closing;
+  }
+
+  private async stop(): Promise<void> {
+    if (this.ended !== null) return;
+    this.ended = new Error('The engine is closed');
+    const aborted: TokensEvent = { tokens: [], logprobs: null, legalMass: [], numCachedTokens: 0, finishReason: 'abort' };
+    for (const stream of this.streams.values()) stream.push(aborted);
+    const exit = new Promise<void>((resolve) => this.worker.once('exit', () => resolve()));
+    this.send({ type: 'close' });
+    await orLater(exit, CLOSE_MS);
+    await orLater(this.worker.terminate(), TERMINATE_MS);
+  }
+
+  private receive(words: Int32Array): void {
+    const { stats, outputs } = decodeStep(words);
+    this.loaded!.stats = stats;
+    for (const { id, ...event } of outputs) this.streams.get(id)?.push(event);
+  }
+
+  /** The thread has stopped or is about to: whoever waits is told why. */
+  private end(reason: Error): void {
+    this.ended ??= reason;
+    for (const stream of this.streams.values()) stream.fail(this.ended);
+  }
+
+  private send(message: ToWorker): void {
+    this.worker.postMessage(message);
+  }
+}
+
+async function orLater(promise: Promise<unknown>, milliseconds: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([promise, new Promise((resolve) => (timer = setTimeout(resolve, milliseconds)))]);
+  clearTimeout(timer);
+}
+
+type Step = IteratorResult<TokensEvent, undefined>;
+
+/** The events of a request until its last one, kept for a slow reader. */
+class TokenStream implements AsyncIterableIterator<TokensEvent, undefined> {
+  private readonly events: TokensEvent[] = [];
+  private readonly readers: { resolve(step: Step): void; reject(error: Error): void }[] = [];
+  private isOpen = true;
+  private error: Error | null = null;
+  /** Called once: `isCut` where the reader left before the last event. */
+  private readonly onEnd: (isCut: boolean) => void;
+
+  constructor(onEnd: (isCut: boolean) => void) {
+    this.onEnd = onEnd;
+  }
+
+  push(event: TokensEvent): void {
+    const reader = this.readers.shift();
+    if (reader === undefined) this.events.push(event);
+    else reader.resolve({ value: event, done: false });
+    if (event.finishReason !== null) this.end(false);
+  }
+
+  fail(error: Error): void {
+    const reader = this.readers.shift();
+    if (reader === undefined) this.error = error;
+    else reader.reject(error);
+    this.end(false);
+  }
+
+  next(): Promise<Step> {
+    const event = this.events.shift();
+    if (event !== undefined) return Promise.resolve({ value: event, done: false });
+    if (this.error !== null) {
+      const { error } = this;
+      this.error = null;
+      return Promise.reject(error);
+    }
+    if (!this.isOpen) return Promise.resolve({ value: undefined, done: true });
+    return new Promise((resolve, reject) => this.readers.push({ resolve, reject }));
+  }
+
+  return(): Promise<Step> {
+    this.events.length = 0;
+    this.error = null;
+    this.end(true);
+    return Promise.resolve({ value: undefined, done: true });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  private end(isCut: boolean): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    for (const reader of this.readers.splice(0)) reader.resolve({ value: undefined, done: true });
+    this.onEnd(isCut);
+  }
+}

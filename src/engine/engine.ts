@@ -1,0 +1,164 @@
+import type { Model } from '../model/transformer.ts';
+import type { EngineOptions, EngineStats, GenerateRequest, TokensEvent } from './client.ts';
+import { BlockPool } from './kv-cache.ts';
+import { checkRequest, lengthLimitOf, Request, type Matcher, type RequestLimits } from './request.ts';
+import { ModelRunner, type Runner } from './runner.ts';
+import { decodeResult } from './sampling.ts';
+import { Scheduler, type SampleEntry, type SchedulerOptions } from './scheduler.ts';
+
+export interface EngineShape extends SchedulerOptions, RequestLimits {
+  readonly numBlocks: number;
+  readonly blockSize: number;
+  readonly eosTokenIds: readonly number[];
+  /** See Model.ropeClass. */
+  readonly ropeClass: (length: number) => number;
+}
+
+/** What one step made known of the request with this id. */
+export interface EngineOutput extends TokensEvent {
+  readonly id: number;
+}
+
+export type Emit = (outputs: readonly EngineOutput[]) => void;
+
+/** An engine for a loaded model. */
+export function engineOver(model: Model, options: EngineOptions, emit: Emit): Engine {
+  const { numBlocks, blockSize } = model.cache;
+  const maxModelLength = options.maxModelLength ?? model.maxPositions;
+  if (!Number.isInteger(maxModelLength) || maxModelLength < 2 || maxModelLength > model.maxPositions) {
+    throw new RangeError(
+      `maxModelLength is ${maxModelLength}; a checkpoint of ${model.config.maxPositions} positions and ` +
+        `a cache of ${numBlocks * blockSize} tokens allow 2 to ${model.maxPositions}`,
+    );
+  }
+  const { vocabSize, eosTokenIds } = model.config;
+  const ropeClass = (length: number): number => model.ropeClass(length);
+  const shape = { ...options, maxModelLength, numBlocks, blockSize, vocabSize, eosTokenIds, ropeClass };
+  return new Engine(new ModelRunner(model, shape), shape, emit);
+}
+
+/**
+ * Tokens in, tokens out. The caller steps it while it `hasWork`, and adds and aborts between steps.
+ * `emit` gets what each step made known, while the device computes the next.
+ */
+export class Engine {
+  private readonly runner: Runner;
+  private readonly shape: EngineShape;
+  private readonly emit: Emit;
+  private readonly scheduler: Scheduler;
+  private readonly requests = new Map<number, Request>();
+  /** Sampled in the step before, not read yet. */
+  private inFlight: readonly SampleEntry[] = [];
+  /** Requests of which something is to be reported. */
+  private readonly changed = new Set<Request>();
+  private steps = 0;
+  private generatedTokens = 0;
+
+  constructor(runner: Runner, shape: EngineShape, emit: Emit) {
+    this.runner = runner;
+    this.shape = shape;
+    this.emit = emit;
+    this.scheduler = new Scheduler(new BlockPool(shape.numBlocks, shape.blockSize), shape);
+  }
+
+  /** Throws RequestError where the request can never be served. */
+  add(id: number, request: GenerateRequest, matcher: Matcher | null = null): void {
+    checkRequest(request, this.shape);
+    const limit = lengthLimitOf(request, this.shape);
+    const key = `${this.shape.ropeClass(limit)}/${request.cacheSalt ?? ''}`;
+    const added = new Request(id, request, limit, key, matcher);
+    this.requests.set(id, added);
+    this.scheduler.add(added);
+    added.appendForcedTokens(this.shape.eosTokenIds);
+    if (added.finishReason !== null) this.finish(added);
+  }
+
+  /** Ends the request now, and says so in the next step. */
+  abort(id: number): void {
+    const request = this.requests.get(id);
+    if (request === undefined) return;
+    request.finishReason = 'abort';
+    this.finish(request);
+  }
+
+  get maxModelLength(): number {
+    return this.shape.maxModelLength;
+  }
+
+  get hasWork(): boolean {
+    return this.requests.size > 0 || this.inFlight.length > 0 || this.changed.size > 0;
+  }
+
+  /**
+   * Step N. Its forward is enqueued before the tokens of step N−1 are known here: the device has them. What follows is done
+   * while it computes; only who is still running then, and has nothing left to compute, is sampled.
+   */
+  step(): void {
+    this.steps++;
+    const plan = this.scheduler.schedule();
+    if (plan.numTokens > 0) this.runner.forward(plan);
+    this.acceptTokens();
+    this.emit(this.takeOutputs());
+    const entries = this.scheduler.settle(plan);
+    if (entries.length > 0) this.runner.sample(entries);
+    for (const { request } of entries) request.numInFlight = 1;
+    this.inFlight = entries;
+    if (!this.hasWork) this.scheduler.pool.count();
+  }
+
+  /** Reads the tokens of step N−1. */
+  private acceptTokens(): void {
+    if (this.inFlight.length === 0) return;
+    const results = this.runner.read();
+    this.inFlight.forEach(({ request }, i) => {
+      request.numInFlight = 0;
+      if (request.state === 'finished') return; // aborted since
+      request.append(decodeResult(results, i, request.sampling.logprobs ?? 0), this.shape.eosTokenIds);
+      request.appendForcedTokens(this.shape.eosTokenIds);
+      this.changed.add(request);
+      if (request.finishReason !== null) this.finish(request);
+    });
+  }
+
+  private finish(request: Request): void {
+    this.scheduler.finish(request);
+    this.requests.delete(request.id);
+    this.changed.add(request);
+  }
+
+  private takeOutputs(): EngineOutput[] {
+    const outputs = Array.from(this.changed, (request): EngineOutput => {
+      const tokens = request.unreported;
+      request.unreported = [];
+      this.generatedTokens += tokens.length;
+      return {
+        id: request.id,
+        tokens: tokens.map(({ token }) => token),
+        logprobs: request.sampling.logprobs === null ? null : tokens.map(({ logprob, top }) => ({ logprob, top })),
+        legalMass: tokens.map(({ legalMass }) => legalMass),
+        numCachedTokens: request.numCachedTokens ?? 0,
+        finishReason: request.finishReason,
+      };
+    });
+    this.changed.clear();
+    return outputs;
+  }
+
+  stats(): EngineStats {
+    const { pool, running, waiting, promptTokens, cachedPromptTokens, preemptions } = this.scheduler;
+    return {
+      numRequestsRunning: running.length,
+      numRequestsWaiting: waiting.length,
+      cacheUsage: pool.numUsed / pool.numBlocks,
+      numBlocks: pool.numBlocks,
+      blockSize: pool.blockSize,
+      promptTokens,
+      cachedPromptTokens,
+      generatedTokens: this.generatedTokens,
+      preemptions,
+      steps: this.steps,
+      prefixCacheQueries: this.scheduler.prefixCacheQueries,
+      prefixCacheHits: this.scheduler.prefixCacheHits,
+    };
+  }
+}

@@ -1,0 +1,319 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { CheckpointError, isRecord, readJson } from './safetensors.ts';
+
+/** What a checkpoint's config.json says, in one form for every architecture. Sizes in elements, positions in tokens. */
+export interface ModelConfig {
+  /** As in config.json, e.g. LlamaForCausalLM. */
+  readonly architecture: string;
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly numLayers: number;
+  readonly numHeads: number;
+  readonly numKVHeads: number;
+  readonly headSize: number;
+  readonly activation: 'silu' | 'gelu_tanh';
+  readonly normEpsilon: number;
+  /** Added to the stored norm weights (Gemma: 1). */
+  readonly normOffset: number;
+  /** Norms after attention and MLP, before the residual add (Gemma 2). */
+  readonly postNorms: boolean;
+  readonly qkNorm: boolean;
+  /** The checkpoint stores q, k, v and gate, up as one tensor each (Phi-3). */
+  readonly fused: boolean;
+  readonly attentionBias: 'none' | 'qkv' | 'qkvo';
+  readonly mlpBias: boolean;
+  readonly embeddingScale: number;
+  readonly tiedEmbedding: boolean;
+  readonly attentionScale: number;
+  /** 0: none. */
+  readonly attentionSoftcap: number;
+  readonly logitSoftcap: number;
+  /** Per layer, tokens seen by attention, the own one included; 0: all. */
+  readonly windows: readonly number[];
+  readonly rope: RopeConfig;
+  readonly maxPositions: number;
+  readonly bosTokenId: number | null;
+  readonly eosTokenIds: readonly number[];
+  readonly padTokenId: number | null;
+  /** How the weights were quantized; null for a full-precision checkpoint. */
+  readonly quantization: QuantizationConfig | null;
+}
+
+export interface RopeConfig {
+  readonly type: 'default' | 'linear' | 'llama3' | 'longrope' | 'yarn';
+  readonly theta: number;
+  /** Leading elements of a head that are rotated. */
+  readonly rotaryDim: number;
+  readonly factor: number;
+  readonly originalMaxPositions: number;
+  readonly lowFreqFactor: number;
+  readonly highFreqFactor: number;
+  readonly betaFast: number;
+  readonly betaSlow: number;
+  readonly shortFactor: readonly number[];
+  readonly longFactor: readonly number[];
+  /** Multiplies cosines and sines; null: by the rule of the type. */
+  readonly attentionFactor: number | null;
+}
+
+/** `quantization_config` of a Tetrad checkpoint. */
+export interface QuantizationConfig {
+  readonly quant_method: 'tetrad';
+  readonly version: 1;
+  /** 128, or -1: one group per output channel. */
+  readonly group_size: number;
+  /** Stored in 4 bits as well, or left as they were. */
+  readonly embedding: 'w4' | 'dense';
+  readonly head: 'w4' | 'dense';
+  /** What was done to the weights first, e.g. ["rotate"]. */
+  readonly steps: readonly string[];
+}
+
+type Json = Record<string, unknown>;
+
+/** What an architecture does that Llama does not. */
+interface Architecture {
+  readonly attentionBias?: ModelConfig['attentionBias'];
+  readonly qkNorm?: boolean;
+  readonly fused?: boolean;
+  readonly postNorms?: boolean;
+  readonly normOffset?: number;
+  readonly scaledEmbedding?: boolean;
+  /** Which layers `sliding_window` holds for, where `layer_types` does not say. */
+  readonly window?: (layer: number, fields: Fields) => boolean;
+}
+
+const everyLayer = (): boolean => true;
+
+const ARCHITECTURES: Record<string, Architecture> = {
+  LlamaForCausalLM: {},
+  MistralForCausalLM: { window: everyLayer },
+  MinistralForCausalLM: { window: everyLayer },
+  Qwen2ForCausalLM: { attentionBias: 'qkv', window: qwenWindow },
+  Qwen3ForCausalLM: { qkNorm: true, window: qwenWindow },
+  Phi3ForCausalLM: { fused: true, window: everyLayer },
+  Gemma2ForCausalLM: { postNorms: true, normOffset: 1, scaledEmbedding: true, window: (layer) => layer % 2 === 0 },
+};
+
+const ACTIVATIONS: Record<string, ModelConfig['activation']> = {
+  silu: 'silu',
+  swish: 'silu',
+  gelu_pytorch_tanh: 'gelu_tanh',
+  gelu_new: 'gelu_tanh',
+};
+
+/** Reads config.json and, where there is one, generation_config.json. Throws CheckpointError. */
+export function readConfig(directory: string): ModelConfig {
+  const file = join(directory, 'config.json');
+  const generation = join(directory, 'generation_config.json');
+  return parseConfig(readJson(file), existsSync(generation) ? readJson(generation) : {}, file);
+}
+
+export function parseConfig(value: unknown, generationValue: unknown = {}, file = 'config.json'): ModelConfig {
+  if (!isRecord(value)) throw new CheckpointError(`${file}: expected a JSON object`);
+  const fields = new Fields(file, value);
+  const generation = new Fields(`${file} (generation_config.json)`, isRecord(generationValue) ? generationValue : {});
+  const name = (Array.isArray(value.architectures) ? value.architectures[0] : undefined) as unknown;
+  const architecture = typeof name === 'string' ? ARCHITECTURES[name] : undefined;
+  if (typeof name !== 'string' || architecture === undefined) {
+    throw new CheckpointError(`${file}: architecture ${JSON.stringify(name ?? null)} is not supported; supported: ${Object.keys(ARCHITECTURES).join(', ')}`);
+  }
+
+  const hiddenSize = fields.size('hidden_size');
+  const numLayers = fields.size('num_hidden_layers', undefined, 4096);
+  const numHeads = fields.size('num_attention_heads');
+  const numKVHeads = fields.size('num_key_value_heads', numHeads);
+  const headSize = fields.size('head_dim', Math.floor(hiddenSize / numHeads), 1024);
+  if (numHeads % numKVHeads !== 0) throw fields.wrong('num_key_value_heads', `a divisor of num_attention_heads (${numHeads})`, numKVHeads);
+  if (headSize % 2 !== 0) throw fields.wrong('head_dim', 'an even number', headSize);
+  const activationName = fields.text('hidden_activation', fields.text('hidden_act', 'silu'));
+  const activation = ACTIVATIONS[activationName];
+  if (activation === undefined) throw fields.wrong('hidden_act', Object.keys(ACTIVATIONS).join(', '), activationName);
+  const quantization = parseQuantization(fields);
+  const maxPositions = fields.size('max_position_embeddings');
+
+  return {
+    architecture: name,
+    vocabSize: fields.size('vocab_size', undefined, 1 << 24),
+    hiddenSize,
+    intermediateSize: fields.size('intermediate_size'),
+    numLayers,
+    numHeads,
+    numKVHeads,
+    headSize,
+    activation,
+    normEpsilon: fields.number('rms_norm_eps', 1e-6),
+    normOffset: architecture.normOffset ?? 0,
+    postNorms: architecture.postNorms ?? false,
+    qkNorm: architecture.qkNorm ?? false,
+    fused: (architecture.fused ?? false) && quantization === null,
+    attentionBias: fields.flag('attention_bias', false) ? 'qkvo' : (architecture.attentionBias ?? 'none'),
+    mlpBias: fields.flag('mlp_bias', false),
+    embeddingScale: architecture.scaledEmbedding ? Math.fround(Math.sqrt(hiddenSize)) : 1,
+    tiedEmbedding: fields.flag('tie_word_embeddings', name === 'Gemma2ForCausalLM'),
+    attentionScale: 1 / Math.sqrt(fields.number('query_pre_attn_scalar', headSize)),
+    attentionSoftcap: fields.number('attn_logit_softcapping', 0),
+    logitSoftcap: fields.number('final_logit_softcapping', 0),
+    windows: parseWindows(fields, architecture, numLayers),
+    rope: parseRope(fields, headSize, maxPositions),
+    maxPositions,
+    bosTokenId: tokenIds(generation, fields, 'bos_token_id')[0] ?? null,
+    eosTokenIds: tokenIds(generation, fields, 'eos_token_id'),
+    padTokenId: tokenIds(generation, fields, 'pad_token_id')[0] ?? null,
+    quantization,
+  };
+}
+
+function parseWindows(fields: Fields, architecture: Architecture, numLayers: number): number[] {
+  const window = fields.value('sliding_window') == null ? 0 : fields.size('sliding_window');
+  const types = fields.value('layer_types');
+  if (types != null) {
+    if (!Array.isArray(types) || types.length !== numLayers) throw fields.wrong('layer_types', `an array of ${numLayers}`, types);
+    return types.map((type: unknown) => {
+      if (type === 'full_attention') return 0;
+      if (type === 'sliding_attention' && window > 0) return window;
+      throw fields.wrong('layer_types', 'full_attention, or sliding_attention with a sliding_window', type);
+    });
+  }
+  return Array.from({ length: numLayers }, (_, layer) => (architecture.window?.(layer, fields) ? window : 0));
+}
+
+function qwenWindow(layer: number, fields: Fields): boolean {
+  return fields.flag('use_sliding_window', false) && layer >= fields.number('max_window_layers', 0);
+}
+
+/** transformers 5 has `rope_parameters`; before, `rope_theta`, `rope_scaling` and `partial_rotary_factor` stood apart. */
+function parseRope(fields: Fields, headSize: number, maxPositions: number): RopeConfig {
+  const parameters = fields.object('rope_parameters') ?? fields.object('rope_scaling') ?? fields.nested('rope_scaling', {});
+  const saidType = parameters.text('rope_type', parameters.text('type', 'default'));
+  const type = saidType === 'su' ? 'longrope' : saidType;
+  if (!isRopeType(type)) throw parameters.wrong('rope_type', ROPE_TYPES.join(', '), type);
+  const theta = parameters.number('rope_theta', fields.number('rope_theta', 10000));
+  const partial = parameters.number('partial_rotary_factor', fields.number('partial_rotary_factor', 1));
+  const rotaryDim = Math.floor(headSize * partial);
+  if (rotaryDim < 2 || rotaryDim > headSize || rotaryDim % 2 !== 0) throw parameters.wrong('partial_rotary_factor', `an even share of head_dim ${headSize}`, partial);
+  const originalMaxPositions = parameters.size('original_max_position_embeddings', fields.size('original_max_position_embeddings', maxPositions));
+  const attentionFactor = parameters.value('attention_factor');
+  const rope: RopeConfig = {
+    type,
+    theta,
+    rotaryDim,
+    factor: parameters.number('factor', type === 'longrope' ? maxPositions / originalMaxPositions : 1),
+    originalMaxPositions,
+    lowFreqFactor: parameters.number('low_freq_factor', 1),
+    highFreqFactor: parameters.number('high_freq_factor', 4),
+    betaFast: parameters.number('beta_fast', 32),
+    betaSlow: parameters.number('beta_slow', 1),
+    shortFactor: parameters.numbers('short_factor'),
+    longFactor: parameters.numbers('long_factor'),
+    attentionFactor: attentionFactor == null ? null : parameters.number('attention_factor', 1),
+  };
+  if (type === 'longrope') {
+    for (const [key, factors] of [['short_factor', rope.shortFactor], ['long_factor', rope.longFactor]] as const) {
+      if (factors.length !== rotaryDim / 2) throw parameters.wrong(key, `${rotaryDim / 2} numbers`, factors.length);
+    }
+  }
+  return rope;
+}
+
+const ROPE_TYPES = ['default', 'linear', 'llama3', 'longrope', 'yarn'] as const;
+
+function isRopeType(type: string): type is RopeConfig['type'] {
+  return (ROPE_TYPES as readonly string[]).includes(type);
+}
+
+function parseQuantization(fields: Fields): QuantizationConfig | null {
+  const value = fields.object('quantization_config');
+  if (value === null) return null;
+  const method = value.text('quant_method', '');
+  if (method !== 'tetrad') throw value.wrong('quant_method', 'tetrad (quantize the full-precision checkpoint with `tetrad quantize`)', method);
+  if (value.number('version', 0) !== 1) throw value.wrong('version', '1', value.value('version'));
+  const groupSize = value.number('group_size', 0);
+  if (groupSize !== 128 && groupSize !== -1) throw value.wrong('group_size', '128 or -1', groupSize);
+  const storage = (key: string): 'w4' | 'dense' => {
+    const kind = value.text(key, 'dense');
+    if (kind !== 'w4' && kind !== 'dense') throw value.wrong(key, 'w4 or dense', kind);
+    return kind;
+  };
+  const steps = value.value('steps');
+  return {
+    quant_method: 'tetrad',
+    version: 1,
+    group_size: groupSize,
+    embedding: storage('embedding'),
+    head: storage('head'),
+    steps: Array.isArray(steps) ? steps.map(String) : [],
+  };
+}
+
+function tokenIds(generation: Fields, fields: Fields, key: string): number[] {
+  const value = generation.value(key) ?? fields.value(key) ?? [];
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  return list.map((id) => {
+    if (!Number.isInteger(id) || (id as number) < 0) throw fields.wrong(key, 'a token id or an array of them', value);
+    return id as number;
+  });
+}
+
+/** Typed access to a JSON object with errors that name file and key. A key that is null counts as absent. */
+class Fields {
+  readonly #file: string;
+  readonly #json: Json;
+
+  constructor(file: string, json: Json) {
+    this.#file = file;
+    this.#json = json;
+  }
+
+  wrong(key: string, expected: string, seen: unknown): CheckpointError {
+    return new CheckpointError(`${this.#file}: ${key}: expected ${expected}, seen ${JSON.stringify(seen)}`);
+  }
+
+  value(key: string): unknown {
+    return this.#json[key];
+  }
+
+  number(key: string, fallback?: number): number {
+    const value = this.#json[key] ?? fallback;
+    if (typeof value !== 'number' || !Number.isFinite(value)) throw this.wrong(key, 'a number', value);
+    return value;
+  }
+
+  /** A positive integer. */
+  size(key: string, fallback?: number, most = 1 << 30): number {
+    const value = this.#json[key] ?? fallback;
+    if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > most) throw this.wrong(key, `an integer from 1 to ${most}`, value);
+    return value as number;
+  }
+
+  text(key: string, fallback: string): string {
+    const value = this.#json[key] ?? fallback;
+    if (typeof value !== 'string') throw this.wrong(key, 'a string', value);
+    return value;
+  }
+
+  flag(key: string, fallback: boolean): boolean {
+    const value = this.#json[key] ?? fallback;
+    if (typeof value !== 'boolean') throw this.wrong(key, 'true or false', value);
+    return value;
+  }
+
+  numbers(key: string): number[] {
+    const value = this.#json[key] ?? [];
+    if (!Array.isArray(value) || !value.every((n) => typeof n === 'number' && Number.isFinite(n))) throw this.wrong(key, 'an array of numbers', value);
+    return value as number[];
+  }
+
+  object(key: string): Fields | null {
+    const value = this.#json[key];
+    if (value == null) return null;
+    if (!isRecord(value)) throw this.wrong(key, 'an object', value);
+    return this.nested(key, value);
+  }
+
+  nested(key: string, json: Json): Fields {
+    return new Fields(`${this.#file}: ${key}`, json);
+  }
+}

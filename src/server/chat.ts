@@ -1,0 +1,87 @@
+import type { ChatEvent, ChatModel, ChatRequest, TokenLogprob, ToolCall } from '../chat/chat-model.ts';
+import { type ChunkRenderer, type Collected, chunkBuilder, collectAnswers, finishReason, type AnswerOptions, stopReason, streamAnswers } from './answers.ts';
+import { type ChatBody, samplingOf } from './schema.ts';
+
+/** POST /v1/chat/completions */
+export function chatCompletion(model: ChatModel, body: ChatBody, options: AnswerOptions): Promise<Response> {
+  const request: ChatRequest = {
+    ...samplingOf(body),
+    messages: body.messages,
+    tools: body.tool_choice === 'none' ? undefined : body.tools,
+    maxTokens: body.max_completion_tokens ?? body.max_tokens,
+    logprobs: body.logprobs === true ? (body.top_logprobs ?? 0) : undefined,
+    templateArguments: body.chat_template_kwargs,
+    cacheSalt: body.cache_salt,
+  };
+  const count = body.n ?? 1;
+  const start = (index: number, signal: AbortSignal): AsyncIterable<ChatEvent> => {
+    const seed = request.seed === undefined ? undefined : request.seed + index;
+    const events = model.stream({ ...request, seed, signal });
+    return body.parallel_tool_calls === false ? firstCallOnly(events) : events;
+  };
+  const set = { count, answersPerPrompt: count, start };
+  const head = { id: `chatcmpl-${options.requestId}`, object: 'chat.completion', created: Math.floor(Date.now() / 1000), model: model.id };
+  if (body.stream === true) return streamAnswers(set, options, chatChunks({ ...head, object: 'chat.completion.chunk' }, body));
+  return collectAnswers(set, options, (answers, usage) => ({
+    ...head,
+    choices: answers.map((answer, index) => chatChoice(answer, index, body.logprobs === true)),
+    usage,
+  }));
+}
+
+async function* firstCallOnly(events: AsyncIterable<ChatEvent>): AsyncGenerator<ChatEvent> {
+  for await (const event of events) if (event.type !== 'tool-call' || event.index === 0) yield event;
+}
+
+function chatChoice(answer: Collected, index: number, logprobs: boolean): object {
+  const { text, reasoning, toolCalls, finish } = answer;
+  return {
+    index,
+    message: {
+      role: 'assistant',
+      content: text === '' && toolCalls.length > 0 ? null : text,
+      refusal: null,
+      ...(reasoning === '' ? {} : { reasoning_content: reasoning }),
+      ...(toolCalls.length === 0 ? {} : { tool_calls: toolCalls.map(callBody) }),
+    },
+    logprobs: logprobs ? logprobsBody(answer.logprobs) : null,
+    finish_reason: finishReason(finish),
+    stop_reason: stopReason(finish),
+  };
+}
+
+const callBody = (call: ToolCall): object => ({ id: call.id, type: 'function', function: { name: call.name, arguments: call.arguments } });
+
+function logprobsBody(entries: readonly TokenLogprob[]): object {
+  return { content: entries.map(({ token, bytes, logprob, top }) => ({ token, logprob, bytes, top_logprobs: top })), refusal: null };
+}
+
+function chatChunks(head: { id: string; object: string; created: number; model: string }, body: ChatBody): ChunkRenderer {
+  const includeUsage = body.stream_options?.include_usage === true;
+  const chunk = chunkBuilder(head, includeUsage);
+  const begun = new Set<number>();
+  const delta = (index: number, json: string, logprobs = 'null'): string => chunk.choice(index, `"delta":${json},"logprobs":${logprobs},"finish_reason":null`);
+  const render = (event: ChatEvent, index: number): string => {
+    switch (event.type) {
+      case 'text-delta':
+        return delta(index, `{"content":${JSON.stringify(event.text)}}`, event.logprobs && JSON.stringify(logprobsBody(event.logprobs)));
+      case 'reasoning-delta':
+        return delta(index, `{"reasoning_content":${JSON.stringify(event.text)}}`);
+      case 'tool-call':
+        return delta(index, JSON.stringify({ tool_calls: [{ index: event.index, ...callBody(event.call) }] }));
+      case 'finish':
+        return chunk.choice(
+          index,
+          `"delta":{},"logprobs":null,"finish_reason":"${finishReason(event)}","stop_reason":${JSON.stringify(stopReason(event))}`,
+        );
+    }
+  };
+  return {
+    event(event, index) {
+      if (begun.has(index)) return render(event, index);
+      begun.add(index);
+      return delta(index, '{"role":"assistant","content":""}') + render(event, index);
+    },
+    usage: includeUsage ? chunk.usage : null,
+  };
+}

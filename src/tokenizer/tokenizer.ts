@@ -1,0 +1,152 @@
+/** Text ↔ tokens: the tokenizers library around a checkpoint's tokenizer.json, with a faster encoder for byte-level vocabularies. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers';
+import { byteLevelBpe } from './bpe.ts';
+import type { BpeEncoder } from './bpe.ts';
+
+export interface Tokenizer {
+  /** Ids run from 0 to vocabSize − 1; not all need exist. */
+  readonly vocabSize: number;
+  /** Special tokens written in the text count as such; none are added. */
+  encode(text: string): number[];
+  decode(tokens: readonly number[], options?: { skipSpecialTokens?: boolean }): string;
+  /** The token's own bytes; empty for an id that has none. Special tokens have the bytes of their text. */
+  tokenBytes(token: number): Uint8Array;
+  isSpecial(token: number): boolean;
+  tokenId(text: string): number | undefined;
+  readonly bosToken: string | null;
+  readonly eosToken: string | null;
+  readonly addBosToken: boolean;
+  /** The Jinja chat template, where the checkpoint has one. */
+  readonly chatTemplate: string | null;
+}
+
+/** The tokenizer files can't be used. */
+export class TokenizerError extends Error {
+  override name = 'TokenizerError';
+}
+
+type Json = Record<string, unknown>;
+
+/** Reads tokenizer.json, tokenizer_config.json and chat_template.jinja of a checkpoint; only the first must be there. */
+export function loadTokenizer(directory: string): Tokenizer {
+  const config = readOptional(join(directory, 'tokenizer_config.json')) ?? {};
+  const template = join(directory, 'chat_template.jinja');
+  const chatTemplate = existsSync(template) ? readFileSync(template, 'utf8') : templateOf(config);
+  return new CheckpointTokenizer(readTokenizerJson(join(directory, 'tokenizer.json')), config, chatTemplate);
+}
+
+class CheckpointTokenizer implements Tokenizer {
+  readonly vocabSize: number;
+  readonly bosToken: string | null;
+  readonly eosToken: string | null;
+  readonly addBosToken: boolean;
+  readonly chatTemplate: string | null;
+  readonly #library: LibraryTokenizer;
+  readonly #fast: BpeEncoder | null;
+  readonly #bytes: readonly Uint8Array[];
+  readonly #special: ReadonlySet<number>;
+
+  constructor(json: Json, config: Json, chatTemplate: string | null) {
+    this.#library = new LibraryTokenizer(json, { ...config, clean_up_tokenization_spaces: false });
+    this.#fast = byteLevelBpe(json, LETTER_OF_BYTE);
+    const added = (json.added_tokens ?? []) as readonly { id: number; content: string; special: boolean }[];
+    this.#special = new Set(added.filter((token) => token.special).map((token) => token.id));
+    this.#bytes = byteTable(this.#library, json, added);
+    this.vocabSize = this.#bytes.length;
+    this.bosToken = tokenText(config.bos_token);
+    this.eosToken = tokenText(config.eos_token);
+    this.addBosToken = config.add_bos_token === true || postProcessorAdds(json, this.bosToken);
+    this.chatTemplate = chatTemplate;
+  }
+
+  encode(text: string): number[] {
+    return this.#fast?.encode(text) ?? this.#library.encode(text, { add_special_tokens: false }).ids;
+  }
+
+  decode(tokens: readonly number[], { skipSpecialTokens = false } = {}): string {
+    const kept = skipSpecialTokens ? tokens.filter((token) => !this.#special.has(token)) : [...tokens];
+    return kept.length === 0 ? '' : this.#library.decode(kept, { skip_special_tokens: false });
+  }
+
+  tokenBytes(token: number): Uint8Array {
+    return this.#bytes[token] ?? NO_BYTES;
+  }
+
+  isSpecial(token: number): boolean {
+    return this.#special.has(token);
+  }
+
+  tokenId(text: string): number | undefined {
+    return this.#library.token_to_id(text);
+  }
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+/** The bytes of every token: byte-level vocabularies spell bytes as letters, others have `<0xNN>` and ▁ for a space. */
+function byteTable(library: LibraryTokenizer, json: Json, added: readonly { id: number; content: string }[]): Uint8Array[] {
+  const utf8 = new TextEncoder();
+  const byteLevel = JSON.stringify(json.decoder ?? null).includes('"ByteLevel"');
+  const vocabulary = library.get_vocab(true);
+  let size = 0;
+  for (const id of [...vocabulary.values(), ...added.map((token) => token.id)]) size = Math.max(size, id + 1);
+  const table: Uint8Array[] = Array.from({ length: size }, () => NO_BYTES);
+  const spelled = byteLevel
+    ? (text: string) => Uint8Array.from(Array.from(text, (letter) => BYTE_OF_LETTER.get(letter) ?? 0))
+    : (text: string) => utf8.encode(text.replaceAll('▁', ' '));
+  for (const [text, id] of vocabulary) table[id] = spelled(text);
+  for (const { id, content } of added) table[id] = utf8.encode(content);
+  if (!byteLevel) {
+    for (let byte = 0; byte < 256; byte++) {
+      const id = vocabulary.get(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`);
+      if (id !== undefined) table[id] = Uint8Array.of(byte);
+    }
+  }
+  return table;
+}
+
+/** GPT-2's spelling of bytes: printable ones as themselves, the rest as letters from U+0100 on. */
+const LETTER_OF_BYTE: readonly string[] = (() => {
+  const printable = (byte: number): boolean => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+  let next = 256;
+  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : next++));
+})();
+
+const BYTE_OF_LETTER: ReadonlyMap<string, number> = new Map(LETTER_OF_BYTE.map((letter, byte) => [letter, byte]));
+
+function readTokenizerJson(file: string): Json {
+  const json = readOptional(file);
+  if (json === null) throw new TokenizerError(`${file}: no such file; a checkpoint needs a tokenizer.json (convert other tokenizers with transformers' save_pretrained)`);
+  if (typeof json.model !== 'object' || json.model === null) throw new TokenizerError(`${file}: expected an object "model"`);
+  return json;
+}
+
+function readOptional(file: string): Json | null {
+  if (!existsSync(file)) return null;
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Json;
+  } catch (error) {
+    throw new TokenizerError(`${file}: not valid JSON: ${(error as Error).message}`);
+  }
+}
+
+/** A template, or the one named default of several. */
+function templateOf(config: Json): string | null {
+  const template = config.chat_template;
+  if (typeof template === 'string') return template;
+  if (!Array.isArray(template)) return null;
+  const named = template as readonly { name?: string; template?: string }[];
+  return (named.find(({ name }) => name === 'default') ?? named[0])?.template ?? null;
+}
+
+function tokenText(value: unknown): string | null {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'object' && value !== null && 'content' in value && typeof value.content === 'string') return value.content;
+  return null;
+}
+
+function postProcessorAdds(json: Json, token: string | null): boolean {
+  return token !== null && json.post_processor != null && JSON.stringify(json.post_processor).includes(JSON.stringify(token));
+}
