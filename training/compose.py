@@ -203,7 +203,7 @@ def calendar_members(rng):
     days = rng.random() < 0.7
     if rng.random() < 0.5:
         return list(DAYS if days else MONTHS)
-    return [w.lower() if rng.random() < 0.999 else w for w in (V.WEEKDAYS if days else V.MONTHS)]
+    return [w.lower() for w in (V.WEEKDAYS if days else V.MONTHS)]
 
 
 def say_calendar(member, rng):

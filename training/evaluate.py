@@ -6,7 +6,6 @@ Prints a table, writes RUN_DIR/figures.json and RUN_DIR/failures.txt (held-out o
 """
 import argparse
 import json
-import random
 import re
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -257,7 +256,6 @@ def main():
     parser.add_argument("--held-out", type=Path)
     parser.add_argument("--bfcl", type=Path)
     options = parser.parse_args()
-    random.seed(1)
     answer_all = answerer(load(options.size, options.run), Encoder(options.tokenizer))
     figures = {}
     parts = {"own": lambda: own(answer_all, data.held_out(options.held_out), options.run), "bfcl": lambda: bfcl(options.bfcl, answer_all)}

@@ -80,15 +80,15 @@ def check(size, run, out, encoder):
 
 
 def reference(theirs, encoder, path):
-    messages = [{"role": "user", "content": DEMO[3]}]
-    prompt = encoder.ids(E.prompt_text(DEMO_TOOLS, messages))
+    """96 tokens, a short prompt and what follows it greedily (past the end mark too), with their logits."""
+    prompt = encoder.ids(E.prompt_text(DEMO_TOOLS[:1], [{"role": "user", "content": DEMO[0]}]))
     ids = list(prompt)
     with torch.no_grad():
-        for _ in range(max(24, 96 - len(prompt))):
+        while len(ids) < max(96, len(prompt) + 24):
             ids.append(int(theirs(torch.tensor([ids])).logits[0, -1].argmax()))
         logits = theirs(torch.tensor([ids[:96]])).logits[0]
     save_file({"input_ids": torch.tensor(ids[:96], dtype=torch.int32), "logits": logits.contiguous(), "prompt_len": torch.tensor([len(prompt)], dtype=torch.int32),
-               "prompt_ids": torch.tensor(prompt, dtype=torch.int32), "greedy_ids": torch.tensor(ids[len(prompt):len(prompt) + 24], dtype=torch.int32)}, path)
+               "greedy_ids": torch.tensor(ids[len(prompt):len(prompt) + 24], dtype=torch.int32)}, path)
 
 
 def show_demo(size, run, encoder):

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import seeds as S
 import values as V
-from check_seeds import Slot
 
 HERE = Path(__file__).parent
 TODAY = datetime.date(2026, 11, 22)

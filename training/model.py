@@ -1,5 +1,5 @@
 """The model: a Qwen3-shaped transformer (RMSNorm, RoPE, grouped queries, q/k norm, SwiGLU, tied embedding), for training and for batched greedy decoding."""
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -187,6 +187,3 @@ def hf_config(c, end):
             "rope_theta": c.theta, "attention_bias": False, "attention_dropout": 0.0, "tie_word_embeddings": True, "use_cache": True, "initializer_range": 0.02, "use_sliding_window": False,
             "sliding_window": None, "max_window_layers": c.layers, "bos_token_id": None, "eos_token_id": end, "torch_dtype": "bfloat16"}
 
-
-def describe(c):
-    return asdict(c)
