@@ -12,7 +12,7 @@ import { RequestError } from '../engine/request-error.ts';
 type Json = Record<string, unknown>;
 
 const FUNCTION = z.object({ name: z.string(), description: z.string(), parameters: z.looseObject({ properties: z.record(z.string(), z.looseObject({ type: z.string().optional() })).default({}), required: z.array(z.string()).default([]) }) });
-const MESSAGE = z.object({ role: z.enum(['system', 'user']), content: z.string() });
+const MESSAGE = z.object({ role: z.enum(['system', 'user', 'assistant']), content: z.string() });
 const ITEM = z.object({ id: z.string(), question: z.array(z.array(MESSAGE)).min(1), function: z.array(FUNCTION) });
 const ANSWER = z.object({ id: z.string(), ground_truth: z.array(z.record(z.string(), z.record(z.string(), z.array(z.unknown())))) });
 
@@ -71,9 +71,9 @@ export async function evaluateBfcl(model: ChatModel, directory: string, options:
 }
 
 async function evaluateCategory(model: ChatModel, directory: string, category: BfclCategory, options: BfclOptions): Promise<CategoryFigures> {
-  const items = readLines(join(directory, `BFCL_v4_${category}.json`)).map((line) => ITEM.parse(line));
+  const items = readLines(join(directory, `BFCL_v4_${category}.json`), ITEM);
   const wants = CATEGORIES[category];
-  const answers = wants === 'calls' ? readLines(join(directory, 'possible_answer', `BFCL_v4_${category}.json`)).map((line) => ANSWER.parse(line)) : [];
+  const answers = wants === 'calls' ? readLines(join(directory, 'possible_answer', `BFCL_v4_${category}.json`), ANSWER) : [];
   const wantedById = new Map(answers.map(({ id, ground_truth: truth }) => [id, truth]));
   let [right, names, tooLong, next, done] = [0, 0, 0, 0, 0];
   const ask = async (): Promise<void> => {
@@ -110,11 +110,15 @@ async function callsOf(model: ChatModel, item: BfclItem, maxTokens: number): Pro
   return calls;
 }
 
-const readLines = (file: string): unknown[] =>
-  readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((line) => JSON.parse(line) as unknown);
+/** A file of JSON lines. */
+function readLines<T>(file: string, schema: z.ZodType<T>): T[] {
+  const lines = readFileSync(file, 'utf8').split('\n').filter((line) => line.trim() !== '');
+  return lines.map((line, i) => {
+    const parsed = schema.safeParse(JSON.parse(line));
+    if (!parsed.success) throw new Error(`${file}, item ${i + 1}: ${z.prettifyError(parsed.error)}`);
+    return parsed.data;
+  });
+}
 
 const calledName = (name: string): string => name.replaceAll('.', '_');
 
