@@ -183,11 +183,11 @@ function w4Source(checkpoint: Checkpoint, name: string, N: number, K: number, gr
   };
 }
 
-/** q·s1 + m must stay within int8 for every q, and s0 must be a usable scale: kernels rely on it. */
+/** q·s1 + m must stay within ±127 for every q, and s0 must be a usable scale: kernels rely on it. */
 function checkW4(checkpoint: Checkpoint, name: string, start: number, s1: Uint8Array, m: Int8Array, s0: Float32Array, groups: number): void {
   for (let i = 0; i < s1.length; i++) {
-    if (m[i] + 15 * s1[i] > 127) {
-      throw new CheckpointError(`${checkpoint.directory}: tensor ${name}.s1: row ${start + Math.floor(i / groups)}, group ${i % groups}: 15 · ${s1[i]} + ${m[i]} exceeds 127; the checkpoint was not quantized with the protective range`);
+    if (m[i] < -127 || m[i] + 15 * s1[i] > 127) {
+      throw new CheckpointError(`${checkpoint.directory}: tensor ${name}.s1: row ${start + Math.floor(i / groups)}, group ${i % groups}: expected 8-bit weights within ±127, seen ${m[i]} to ${m[i]} + 15 · ${s1[i]}; the checkpoint was not quantized with the protective range`);
     }
   }
   for (let i = 0; i < s0.length; i++) {

@@ -75,13 +75,13 @@ export async function quantize(source: string, target: string, options: Partial<
   if (config.quantization !== null) throw new CheckpointError(`${source}: is quantized already; give the full-precision checkpoint`);
   const turns = new Turns(settings.signal);
   const standing = readTarget(source, target);
+  using checkpoint = openCheckpoint(source);
   const identity = await identify(source, config, settings, turns, onProgress);
   if (standing !== null && !settings.force) {
     checkSame(target, standing, identity.record);
     return describe('present', source, target, standing);
   }
 
-  using checkpoint = openCheckpoint(source);
   const rotation = identity.rotation;
   const plan = planCheckpoint(checkpoint, config, rotation, settings);
   const writer = new CheckpointWriter(target, tensorsOf(plan, settings.groupSize), settings.shardBytes);
