@@ -1,14 +1,18 @@
 import { Command, Option } from 'commander';
+import { evaluateCalls, readCallSet } from '../evaluate/calls.ts';
+import type { CallsReport } from '../evaluate/calls.ts';
 import type { BackendName } from '../backend/open.ts';
 import { evaluateLogits, readReferenceLogits, writeReferenceLogits } from '../evaluate/logits.ts';
 import { checkTokenizer, readCases } from '../evaluate/tokenizer.ts';
 import type { Precision } from '../model/load.ts';
 import { ensureQuantized } from '../quantize/cache.ts';
 import { loadTokenizer } from '../tokenizer/tokenizer.ts';
-import { reportErrors } from './terminal.ts';
+import { integerFrom, modelOptions, openWithProgress } from './models.ts';
+import type { ModelFlags } from './models.ts';
+import { progress, reportErrors } from './terminal.ts';
 
 export function evaluateCommand(): Command {
-  return new Command('evaluate').description('measure what a model computes').addCommand(logitsCommand()).addCommand(tokenizerCommand());
+  return new Command('evaluate').description('measure what a model computes').addCommand(logitsCommand()).addCommand(tokenizerCommand()).addCommand(callsCommand());
 }
 
 interface LogitsFlags {
@@ -62,4 +66,43 @@ function runTokenizer(directory: string, file: string, json: boolean): void {
     }
   }
   if (report.failed > 0) process.exitCode = 1;
+}
+
+interface CallsFlags extends ModelFlags {
+  readonly data: string;
+  readonly limit?: number;
+  readonly json: boolean;
+}
+
+function callsCommand(): Command {
+  const command = new Command('calls')
+    .description('tool calls of a model on the held-out set: greedy, in batches')
+    .argument('<model-dir>', 'checkpoint')
+    .option('--data <file>', 'the set', 'training/heldout.json')
+    .option('--limit <n>', 'only the first items', integerFrom(1));
+  return modelOptions(command)
+    .option('--json', 'print the result as JSON', false)
+    .action((directory: string, flags: CallsFlags) => reportErrors(() => runCalls(directory, flags)));
+}
+
+async function runCalls(directory: string, flags: CallsFlags): Promise<void> {
+  const { tools, items } = readCallSet(flags.data);
+  const model = await openWithProgress(directory, flags);
+  const bar = progress();
+  try {
+    const onProgress = (done: number, total: number): void => bar.update(`${done} of ${total} conversations`, done, total);
+    const report = await evaluateCalls(model, { tools, items: items.slice(0, flags.limit) }, { concurrency: 16, maxTokens: 256, onProgress });
+    bar.stop();
+    process.stdout.write(flags.json ? `${JSON.stringify({ model: model.id, precision: flags.precision, ...report })}\n` : callsTable(report));
+  } finally {
+    bar.stop();
+    await model.close();
+  }
+}
+
+function callsTable({ items, exact, abstention, falseRefusals, byKind, seconds }: CallsReport): string {
+  const percent = (x: number): string => `${(100 * x).toFixed(1)} %`.padStart(8);
+  const rows = Object.entries(byKind).map(([kind, row]) => `${kind.padEnd(10)}${String(row.items).padStart(6)}${percent(row.exact)}${percent(row.tool)}${percent(row.refused)}`);
+  const head = `${'kind'.padEnd(10)}${'items'.padStart(6)}${'exact'.padStart(8)}${'tool'.padStart(8)}${'refused'.padStart(8)}`;
+  return `${[head, ...rows].join('\n')}\nexact calls ${percent(exact).trim()}, abstention ${percent(abstention).trim()}, false refusals ${percent(falseRefusals).trim()}; ${items} items in ${seconds.toFixed(0)} s\n`;
 }
