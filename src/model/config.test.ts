@@ -58,6 +58,7 @@ test.each([
   [{ num_key_value_heads: 3 }, /num_key_value_heads: expected a divisor/],
   [{ hidden_act: 'relu' }, /hidden_act: expected silu/],
   [{ max_position_embeddings: 'many' }, /max_position_embeddings/],
+  [{ max_position_embeddings: 2 ** 30 }, /max_position_embeddings: expected an integer from 1 to 16777216/],
   [{ rope_parameters: { rope_type: 'dynamic' } }, /rope_type: expected default, linear, llama3, longrope, yarn, seen "dynamic"/],
   [{ quantization_config: { quant_method: 'gptq' } }, /quant_method: expected tetrad/],
   [{ layer_types: ['full_attention'] }, /layer_types: expected an array of 3/],

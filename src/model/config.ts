@@ -92,6 +92,9 @@ interface Architecture {
   readonly window?: (layer: number, fields: Fields) => boolean;
 }
 
+/** Positions and ids beyond it are not exact in float32. */
+const LARGEST_EXACT = 1 << 24;
+
 const everyLayer = (): boolean => true;
 const QWEN_DEFAULTS = { num_key_value_heads: 32, sliding_window: 4096, max_window_layers: 28 };
 
@@ -166,11 +169,11 @@ export function parseConfig(value: unknown, generationValue: unknown = {}, file 
   const activation = lookUp(ACTIVATIONS, activationName);
   if (activation === undefined) throw fields.wrong(activationKey, Object.keys(ACTIVATIONS).join(', '), activationName);
   const quantization = parseQuantization(fields);
-  const maxPositions = fields.size('max_position_embeddings');
+  const maxPositions = fields.size('max_position_embeddings', undefined, LARGEST_EXACT);
 
   return {
     architecture: name,
-    vocabSize: fields.size('vocab_size', undefined, 1 << 24),
+    vocabSize: fields.size('vocab_size', undefined, LARGEST_EXACT),
     hiddenSize,
     intermediateSize: fields.size('intermediate_size'),
     numLayers,
