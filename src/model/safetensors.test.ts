@@ -91,6 +91,11 @@ test('rows are read in pieces', () => {
   const all = checkpoint.read(name);
   expect(all.length).toBe(shape[0] * rowBytes);
   expect(checkpoint.read(name, 3, 17)).toEqual(all.slice(3 * rowBytes, 17 * rowBytes));
+  const first = checkpoint.readPiece(name, 0, 9);
+  expect(first).toEqual(all.slice(0, 9 * rowBytes));
+  const second = checkpoint.readPiece(name, 9, 15);
+  expect(second).toEqual(all.slice(9 * rowBytes, 15 * rowBytes));
+  expect(second.buffer).toBe(first.buffer);
 });
 
 const TENSOR = 'model.layers.1.self_attn.q_proj.weight';

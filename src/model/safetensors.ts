@@ -41,6 +41,7 @@ export class Checkpoint {
   readonly directory: string;
   readonly #tensors: ReadonlyMap<string, Located>;
   readonly #descriptors: readonly number[];
+  #piece = new Uint8Array(0);
 
   constructor(directory: string, tensors: ReadonlyMap<string, Located>, descriptors: readonly number[]) {
     this.directory = directory;
@@ -83,11 +84,26 @@ export class Checkpoint {
 
   /** Bytes of rows [start, end) of the first dimension; all of it by default. The buffer is fresh and 8-byte aligned. */
   read(name: string, start = 0, end?: number): Uint8Array {
+    return this.#read(name, start, end, (length) => new Uint8Array(length));
+  }
+
+  /**
+   * The same in a buffer that the next piece overwrites. Buffers are freed when the collector gets to it: a checkpoint read through
+   * fresh ones would leave tens of megabytes behind.
+   */
+  readPiece(name: string, start: number, end: number): Uint8Array {
+    return this.#read(name, start, end, (length) => {
+      if (this.#piece.length < length) this.#piece = new Uint8Array(length);
+      return this.#piece.subarray(0, length);
+    });
+  }
+
+  #read(name: string, start: number, end: number | undefined, allocate: (length: number) => Uint8Array): Uint8Array {
     const tensor = this.entry(name) as Located;
     const rows = tensor.shape.length === 0 ? 1 : tensor.shape[0];
     const stop = end ?? rows;
     if (!(0 <= start && start <= stop && stop <= rows)) throw new RangeError(`${name}: rows ${start}..${stop} of ${rows}`);
-    const bytes = new Uint8Array((stop - start) * tensor.rowBytes);
+    const bytes = allocate((stop - start) * tensor.rowBytes);
     let done = 0;
     while (done < bytes.length) {
       const position = tensor.offset + start * tensor.rowBytes + done;

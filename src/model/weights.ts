@@ -134,7 +134,7 @@ function denseSource(checkpoint: Checkpoint, name: string, N: number, K: number)
     outFeatures: N,
     inFeatures: K,
     rows(start, end): WeightRows {
-      const values = checkpoint.read(`${name}.weight`, start, end);
+      const values = checkpoint.readPiece(`${name}.weight`, start, end);
       checkDense(checkpoint, name, start * K, DENSE_DTYPES[dtype], values);
       return { kind: 'dense', dtype: DENSE_DTYPES[dtype], values };
     },
@@ -172,7 +172,7 @@ function w4Source(checkpoint: Checkpoint, name: string, N: number, K: number, gr
       const s0 = checkpoint.read(`${name}.s0`, start, end);
       const rows = {
         kind: 'w4' as const,
-        q: checkpoint.read(`${name}.qweight`, start, end),
+        q: checkpoint.readPiece(`${name}.qweight`, start, end),
         s1,
         m: new Int8Array(m.buffer, m.byteOffset, m.length),
         s0: new Float32Array(s0.buffer, s0.byteOffset, s0.length / 4),
