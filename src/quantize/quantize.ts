@@ -96,7 +96,7 @@ export async function quantize(source: string, target: string, options: Partial<
   } catch (error) {
     writer.abort();
     const other = isOccupied(error) ? readTarget(source, target) : null;
-    if (other === null) throw error;
+    if (other === null) throw isRefusedWrite(error) ? new CheckpointError(`${target}: can't be written: ${error.message}`, { cause: error }) : error;
     checkSame(target, other, identity.record);
     return describe('present', source, target, other);
   }
@@ -250,6 +250,11 @@ function describe(status: QuantizeResult['status'], source: string, target: stri
 const weightBytes = (directory: string): number =>
   weightFiles(directory)
     .reduce((sum, file) => sum + statSync(join(directory, file)).size, 0);
+
+/** The system's own words for a full disk do not say which. */
+function isRefusedWrite(error: unknown): error is Error {
+  return error instanceof Error && ['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '');
+}
 
 /** Another run was faster: its directory has the name now. */
 function isOccupied(error: unknown): boolean {
