@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers';
-import { byteLevelBpe } from './bpe.ts';
+import { LETTER_OF_BYTE, byteLevelBpe } from './bpe.ts';
 import type { BpeEncoder } from './bpe.ts';
 
 export interface Tokenizer {
@@ -50,7 +50,7 @@ class CheckpointTokenizer implements Tokenizer {
 
   constructor(json: Json, config: Json, chatTemplate: string | null) {
     this.#library = new LibraryTokenizer(json, { ...config, clean_up_tokenization_spaces: false });
-    this.#fast = byteLevelBpe(json, LETTER_OF_BYTE);
+    this.#fast = byteLevelBpe(json);
     const added = (json.added_tokens ?? []) as readonly { id: number; content: string; special: boolean }[];
     this.#special = new Set(added.filter((token) => token.special).map((token) => token.id));
     this.#bytes = byteTable(this.#library, json, added);
@@ -106,13 +106,6 @@ function byteTable(library: LibraryTokenizer, json: Json, added: readonly { id: 
   }
   return table;
 }
-
-/** GPT-2's spelling of bytes: printable ones as themselves, the rest as letters from U+0100 on. */
-const LETTER_OF_BYTE: readonly string[] = (() => {
-  const printable = (byte: number): boolean => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-  let next = 256;
-  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : next++));
-})();
 
 const BYTE_OF_LETTER: ReadonlyMap<string, number> = new Map(LETTER_OF_BYTE.map((letter, byte) => [letter, byte]));
 
