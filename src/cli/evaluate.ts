@@ -1,4 +1,6 @@
 import { Command, Option } from 'commander';
+import { evaluateBfcl } from '../evaluate/bfcl.ts';
+import type { BfclReport } from '../evaluate/bfcl.ts';
 import { evaluateCalls, readCallSet } from '../evaluate/calls.ts';
 import type { CallsReport } from '../evaluate/calls.ts';
 import type { BackendName } from '../backend/open.ts';
@@ -12,7 +14,7 @@ import type { ModelFlags } from './models.ts';
 import { progress, reportErrors } from './terminal.ts';
 
 export function evaluateCommand(): Command {
-  return new Command('evaluate').description('measure what a model computes').addCommand(logitsCommand()).addCommand(tokenizerCommand()).addCommand(callsCommand());
+  return new Command('evaluate').description('measure what a model computes').addCommand(logitsCommand()).addCommand(tokenizerCommand()).addCommand(callsCommand()).addCommand(bfclCommand());
 }
 
 interface LogitsFlags {
@@ -101,8 +103,43 @@ async function runCalls(directory: string, flags: CallsFlags): Promise<void> {
 }
 
 function callsTable({ items, exact, abstention, falseRefusals, byKind, seconds }: CallsReport): string {
-  const percent = (x: number): string => `${(100 * x).toFixed(1)} %`.padStart(8);
   const rows = Object.entries(byKind).map(([kind, row]) => `${kind.padEnd(10)}${String(row.items).padStart(6)}${percent(row.exact)}${percent(row.tool)}${percent(row.refused)}`);
   const head = `${'kind'.padEnd(10)}${'items'.padStart(6)}${'exact'.padStart(8)}${'tool'.padStart(8)}${'refused'.padStart(8)}`;
   return `${[head, ...rows].join('\n')}\nexact calls ${percent(exact).trim()}, abstention ${percent(abstention).trim()}, false refusals ${percent(falseRefusals).trim()}; ${items} items in ${seconds.toFixed(0)} s\n`;
 }
+
+interface BfclFlags extends ModelFlags {
+  readonly data: string;
+  readonly model: string;
+  readonly json: boolean;
+}
+
+function bfclCommand(): Command {
+  const command = new Command('bfcl')
+    .description('single-turn Python categories of the Berkeley Function-Calling Leaderboard v4, by its AST rules: greedy')
+    .requiredOption('--data <dir>', 'directory with BFCL_v4_<category>.json and possible_answer/')
+    .requiredOption('--model <dir>', 'checkpoint');
+  return modelOptions(command)
+    .option('--json', 'print the result as JSON', false)
+    .action((flags: BfclFlags) => reportErrors(() => runBfcl(flags)));
+}
+
+async function runBfcl(flags: BfclFlags): Promise<void> {
+  const model = await openWithProgress(flags.model, flags);
+  const bar = progress();
+  try {
+    const report = await evaluateBfcl(model, flags.data, { concurrency: 16, maxTokens: 256, onProgress: (category, done, total) => bar.update(category, done, total) });
+    bar.stop();
+    process.stdout.write(flags.json ? `${JSON.stringify({ model: model.id, precision: flags.precision, ...report })}\n` : bfclTable(report));
+  } finally {
+    bar.stop();
+    await model.close();
+  }
+}
+
+function bfclTable({ categories, seconds }: BfclReport): string {
+  const rows = Object.entries(categories).map(([name, row]) => `${name.padEnd(24)}${String(row.items).padStart(6)}${percent(row.right)}${row.names === null ? ''.padStart(8) : percent(row.names)}${percent(row.tooLong)}`);
+  return `${'category'.padEnd(24)}${'items'.padStart(6)}${'right'.padStart(8)}${'names'.padStart(8)}${'too long'.padStart(9)}\n${rows.join('\n')}\n${seconds.toFixed(0)} s\n`;
+}
+
+const percent = (x: number): string => `${(100 * x).toFixed(1)} %`.padStart(8);

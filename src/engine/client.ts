@@ -121,7 +121,7 @@ export async function startEngine(
 
 class WorkerClient implements EngineClient {
   readonly ready: Promise<void>;
-  readonly #worker: Worker;
+  readonly worker: Worker;
   readonly #streams = new Map<number, TokenStream>();
   #loaded: { readonly description: EngineDescription; stats: EngineStats } | null = null;
   #nextId = 0;
@@ -130,13 +130,13 @@ class WorkerClient implements EngineClient {
   #closing: Promise<void> | null = null;
 
   constructor(worker: Worker, onProgress?: (fraction: number) => void) {
-    this.#worker = worker;
+    this.worker = worker;
     this.ready = new Promise((resolve, reject) => {
       worker.on('message', (message: FromWorker) => {
         if (message instanceof Int32Array) return this.#receive(message);
         if (message.type === 'progress') return onProgress?.(message.fraction);
         this.#loaded = { description: message.description, stats: message.stats };
-        this.#worker.unref();
+        this.worker.unref();
         resolve();
       });
       worker.on('error', (error) => {
@@ -171,9 +171,9 @@ class WorkerClient implements EngineClient {
       signal?.removeEventListener('abort', abort);
       this.#streams.delete(id);
       if (isCut) abort();
-      if (this.#streams.size === 0) this.#worker.unref(); // an idle engine doesn't keep the process alive
+      if (this.#streams.size === 0) this.worker.unref(); // an idle engine doesn't keep the process alive
     });
-    if (this.#streams.size === 0) this.#worker.ref();
+    if (this.#streams.size === 0) this.worker.ref();
     this.#streams.set(id, stream);
     this.#send({ type: 'add', id, request });
     if (signal?.aborted) abort();
@@ -191,10 +191,10 @@ class WorkerClient implements EngineClient {
     this.#ended = new Error('The engine is closed');
     const aborted: TokensEvent = { tokens: [], logprobs: null, legalMass: [], numCachedTokens: 0, finishReason: 'abort' };
     for (const stream of this.#streams.values()) stream.push(aborted);
-    const exit = new Promise<void>((resolve) => this.#worker.once('exit', () => resolve()));
+    const exit = new Promise<void>((resolve) => this.worker.once('exit', () => resolve()));
     this.#send({ type: 'close' });
     await orLater(exit, CLOSE_MS);
-    await orLater(this.#worker.terminate(), TERMINATE_MS);
+    await orLater(this.worker.terminate(), TERMINATE_MS);
   }
 
   #receive(words: Int32Array): void {
@@ -210,7 +210,7 @@ class WorkerClient implements EngineClient {
   }
 
   #send(message: ToWorker): void {
-    this.#worker.postMessage(message);
+    this.worker.postMessage(message);
   }
 }
 
