@@ -11,7 +11,8 @@ import { RequestError } from '../engine/request-error.ts';
 
 type Json = Record<string, unknown>;
 
-const FUNCTION = z.object({ name: z.string(), description: z.string(), parameters: z.looseObject({ properties: z.record(z.string(), z.looseObject({ type: z.string().optional() })).default({}), required: z.array(z.string()).default([]) }) });
+// Parameters stay as they are: models see the keys of a schema in their order.
+const FUNCTION = z.object({ name: z.string(), description: z.string(), parameters: z.record(z.string(), z.unknown()) });
 const MESSAGE = z.object({ role: z.enum(['system', 'user', 'assistant']), content: z.string() });
 const ITEM = z.object({ id: z.string(), question: z.array(z.array(MESSAGE)).min(1), function: z.array(FUNCTION) });
 const ANSWER = z.object({ id: z.string(), ground_truth: z.array(z.record(z.string(), z.record(z.string(), z.array(z.unknown())))) });
@@ -157,7 +158,7 @@ export function matchCalls(calls: readonly ToolCall[], wanted: readonly WantedCa
 }
 
 function matchArguments(values: Json, allowed: Record<string, unknown[]>, { parameters }: BfclFunction): boolean {
-  const { properties, required } = parameters;
+  const { properties = {}, required = [] } = parameters as { properties?: Record<string, Json>; required?: string[] };
   if (required.some((name) => !(name in values))) return false;
   if (Object.entries(allowed).some(([name, choices]) => !(name in values) && !choices.includes(''))) return false;
   return Object.entries(values).every(([name, value]) => {
