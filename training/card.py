@@ -1,4 +1,4 @@
-"""Writes the model card (README.md) from the figures of a run.
+"""Writes the model card (README.md) from the figures of a run, and from those of the served model where RUN_DIR/served has them.
 
     python3 training/card.py SIZE RUN_DIR OUT_DIR
 """
@@ -57,7 +57,7 @@ On its own distribution (new documents of the generator): {own} exact.
 | --- | ---: | ---: | ---: |
 {bfcl}
 
-BFCL was used to measure and for nothing else; failures on the held-out set were read between two versions of the generator, so its figures are mildly tuned.
+{served}BFCL was used to measure and for nothing else; failures on the held-out set were read between two versions of the generator, so its figures are mildly tuned.
 
 ## Limits
 English only. It finds the tool and copies values well where the request and the schema share words; it has little knowledge of the world, so paraphrases
@@ -76,6 +76,28 @@ def table(figures, columns, names):
     return "\n".join("| " + " | ".join([names.get(kind, kind), str(f["items"]), *(percent(f.get(c)) for c in columns)]) + " |" for kind, f in figures.items() if kind in names)
 
 
+SERVED = """Served by Tetrad on a CPU, the same items: `tetrad evaluate calls` and `tetrad evaluate bfcl`, greedy and unconstrained.
+
+| | full precision | W4A8KV4 |
+| --- | ---: | ---: |
+{rows}
+
+"""
+
+
+def served(folder):
+    """The figures of the served model, from calls-PRECISION.json and bfcl-PRECISION.json in `folder`: what the two commands print with --json."""
+    precisions = ("full", "w4a8kv4")
+    if not all((folder / f"{what}-{p}.json").exists() for what in ("calls", "bfcl") for p in precisions):
+        return ""
+    calls = [json.loads((folder / f"calls-{p}.json").read_text()) for p in precisions]
+    bfcl = [json.loads((folder / f"bfcl-{p}.json").read_text())["categories"] for p in precisions]
+    rows = [("one call, exact", [c["byKind"]["call"]["exact"] for c in calls]), ("one call, right tool", [c["byKind"]["call"]["tool"] for c in calls])]
+    rows += [("no call where none is right", [c["abstention"] for c in calls]), ("false refusals and questions", [c["falseRefusals"] for c in calls])]
+    rows += [(f"BFCL {name}", [b[name]["right"] for b in bfcl]) for name in ("simple_python", "multiple", "parallel", "live_simple", "irrelevance")]
+    return SERVED.format(rows="\n".join(f"| {name} | {percent(full)} | {percent(w4)} |" for name, (full, w4) in rows))
+
+
 def main():
     size, run, out = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     figures, facts, config = (json.loads(p.read_text()) for p in (run / "figures.json", run / "run.json", out / "config.json"))
@@ -89,7 +111,7 @@ def main():
         held_items=sum(f["items"] for f in ordered.values()), held_tools=len(held["tools"]), held=table(ordered, ("exact", "tool", "arguments_given_tool"), ROWS),
         refused=percent(scores["call"]["refused"]), asked=percent(scores["call"]["asked"]), own=percent(figures["own"]["exact"]),
         values=", ".join(f"{name} {percent(scores['values'][key])}" for key, name in (("str", "strings"), ("int", "integers"), ("float", "decimals"), ("list", "arrays"), ("bool", "booleans"))),
-        bfcl=table(figures["bfcl"], ("right", "names"), {kind: kind for kind in figures["bfcl"]}))
+        served=served(run / "served"), bfcl=table(figures["bfcl"], ("right", "names"), {kind: kind for kind in figures["bfcl"]}))
     (out / "README.md").write_text(text)
 
 
