@@ -2,6 +2,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { LETTER_OF_BYTE } from '../src/tokenizer/bpe.ts';
 import { DIMENSIONS } from './random-model.ts';
 import type { Dimensions } from './random-model.ts';
 
@@ -96,7 +97,7 @@ function metadataOf(d: Dimensions): Buffer[] {
   const float = (key: string, value: number): Buffer => Buffer.concat([string(key), u32(F32), f32(value)]);
   const text = (key: string, value: string): Buffer => Buffer.concat([string(key), u32(STRING), string(value)]);
   const array = (key: string, type: number, items: readonly Buffer[]): Buffer => Buffer.concat([string(key), u32(ARRAY), u32(type), u64(items.length), ...items]);
-  const tokens = byteLetters();
+  const tokens = [...LETTER_OF_BYTE];
   while (tokens.length < d.vocabulary) tokens.push(`<f${tokens.length}>`);
   return [
     text('general.architecture', 'llama'),
@@ -120,15 +121,6 @@ function metadataOf(d: Dimensions): Buffer[] {
     number('tokenizer.ggml.bos_token_id', d.vocabulary - 2),
     number('tokenizer.ggml.eos_token_id', d.vocabulary - 1),
   ];
-}
-
-/** The 256 letters that spell bytes in byte-level vocabularies. */
-function byteLetters(): string[] {
-  let next = 256;
-  return Array.from({ length: 256 }, (_, byte) => {
-    const printable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-    return String.fromCharCode(printable ? byte : next++);
-  });
 }
 
 function string(text: string): Buffer {

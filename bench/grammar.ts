@@ -47,7 +47,7 @@ function quantile(values: readonly number[], part: number): number {
   return values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(part * values.length))];
 }
 
-export async function benchGrammar({ quick }: { readonly quick: boolean }): Promise<BenchResult> {
+export function benchGrammar({ quick }: { readonly quick: boolean }): BenchResult {
   const size = 131_072;
   const source = syntheticVocabulary(size);
   const vocabulary = new Vocabulary(source, [0]);

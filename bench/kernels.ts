@@ -20,8 +20,10 @@ const LAYERS = 16;
 const B = 32;
 const QKV = (H + 2 * G) * D;
 
-/** Weights and caches are visited in turn until this much has passed, so that none is found in a processor cache. */
-const COLD_BYTES = 768 * 2 ** 20;
+/** Weights are visited in turn, so many that none is found in a processor cache: where rows are few, reading them is all that counts. */
+const COLD_BYTES = 512 * 2 ** 20;
+const QUICK_COLD_BYTES = 160 * 2 ** 20;
+const FEW_ROWS = 16;
 
 interface Work {
   readonly op: string;
@@ -108,14 +110,14 @@ function works(backend: NativeBackend, quick: boolean): Make[] {
     else backend.write(made.values, Float32Array.from({ length: made.values.length }, (_, i) => Math.sin(i)));
     return made;
   };
-  const copies = (resources: Resources, source: WeightSource): PackedLinear[] => {
+  const copies = (resources: Resources, source: WeightSource, rows: number): PackedLinear[] => {
     const first = keep(resources, backend.packLinear([source], null));
-    const count = quick ? 2 : Math.max(1, Math.min(LAYERS * 4, Math.ceil(COLD_BYTES / first.bytes)));
+    const count = rows > FEW_ROWS ? 1 : Math.ceil((quick ? QUICK_COLD_BYTES : COLD_BYTES) / first.bytes);
     return [first, ...Array.from({ length: count - 1 }, () => keep(resources, backend.packLinear([source], null)))];
   };
   const linear = (name: string, kind: 'w4' | 'bf16', N: number, K: number, T: number): Make => (resources) => {
     const source = kind === 'w4' ? w4Source(N, K) : bf16Source(N, K);
-    const weights = copies(resources, source);
+    const weights = copies(resources, source, T);
     const input = activation(resources, kind === 'w4' ? 'int8' : 'float', T, K);
     const out = floats(resources, T * N);
     return {

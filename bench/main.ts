@@ -2,6 +2,7 @@
 import type { BackendName } from '../src/backend/open.ts';
 import { benchGrammar } from './grammar.ts';
 import { benchKernels } from './kernels.ts';
+import { benchLoad } from './load.ts';
 import { benchPeers } from './peers.ts';
 import { randomCheckpoint } from './random-model.ts';
 import { printResult } from './report.ts';
@@ -37,16 +38,20 @@ function serving(options: BenchOptions): ServingOptions {
   };
 }
 
-export const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchResult>>> = {
+export const BENCHES: Readonly<Record<string, (options: BenchOptions) => BenchResult | Promise<BenchResult>>> = {
   kernels: ({ threads, quick }) => benchKernels({ threads, quick }),
   grammar: ({ quick }) => benchGrammar({ quick }),
+  load: (options) => {
+    const { directory, model } = serving(options);
+    return benchLoad(directory, model, options.backend);
+  },
   latency: (options) => benchLatency(serving(options)),
   throughput: (options) => benchThroughput(serving(options)),
   peers: ({ dimensions, backend, threads, quick }) => benchPeers({ dimensions, backend, threads: threads || 2, rounds: quick ? 1 : 3, onProgress: progress }),
 };
 
 /** What runs when no name is given: all but the one that installs a peer. */
-export const DEFAULT_BENCHES = ['kernels', 'grammar', 'latency', 'throughput'];
+export const DEFAULT_BENCHES = ['kernels', 'grammar', 'load', 'latency', 'throughput'];
 
 export async function runBenches(names: readonly string[], options: BenchOptions): Promise<void> {
   for (const name of names) {

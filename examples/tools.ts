@@ -14,7 +14,7 @@ const tools: ToolDefinition[] = [
 function execute(call: ToolCall): string {
   try {
     const { city } = JSON.parse(call.arguments) as { city?: unknown };
-    if (call.name === 'get_weather' && typeof city === 'string') return JSON.stringify({ city, celsius: 21, sky: 'clear' });
+    if (call.name === 'get_weather' && typeof city === 'string') return JSON.stringify({ city, temperature_celsius: 21, conditions: 'light rain' });
     return JSON.stringify({ error: `no tool takes this: ${call.name}(${call.arguments})` });
   } catch (error) {
     return JSON.stringify({ error: String(error) });

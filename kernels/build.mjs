@@ -103,31 +103,36 @@ export async function buildKernels({ quiet = false } = {}) {
   const platform = process.platform;
   if (!(platform in LINK)) return { missing: `the CPU kernels do not build on ${platform}; the reference backend runs instead` };
   const compiler = findCompiler();
-  if (compiler === null) return { missing: `no C++ compiler: the slow reference backend runs; for speed ${INSTALL[platform]}` };
-
   const extra = (process.env.TETRAD_CXXFLAGS ?? '').split(' ').filter(Boolean);
   const headers = [join(KERNELS, 'kernels.h'), ...readdirSync(SOURCES).filter((file) => file.endsWith('.h')).sort().map((file) => join(SOURCES, file))];
-  const shared = digest(compiler.version, ...headers.map((file) => readFileSync(file)));
+  const shared = digest(compiler?.version ?? '', ...headers.map((file) => readFileSync(file)));
   const objects = join(BUILD, 'objects');
-  mkdirSync(objects, { recursive: true });
   const list = units(extra).map((unit) => {
     const stamp = digest(shared, unit.flags.join(' '), readFileSync(join(SOURCES, unit.source)));
     return { ...unit, stamp, path: join(objects, `${unit.object}-${stamp}.o`) };
   });
   const link = [...LINK[platform], ...extra];
-  const stamp = digest(...list.map((unit) => unit.stamp), link.join(' '));
+  const sources = digest(...headers.map((file) => readFileSync(file)), ...list.map((unit) => `${unit.flags.join(' ')} ${digest(readFileSync(join(SOURCES, unit.source)))}`), link.join(' '));
   const library = join(BUILD, `libtetrad-cpu${extra.length > 0 ? '-extra' : ''}.${EXTENSION[platform]}`);
   const stampFile = `${library}.stamp`;
-  if (existsSync(library) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return { path: library };
+  const [builtFrom, builtWith] = existsSync(library) && existsSync(stampFile) ? readFileSync(stampFile, 'utf8').split('\n') : [];
+  if (builtFrom === sources && (compiler === null || builtWith === compiler.version)) return { path: library };
+  // What is there was built from other sources: better none than that.
+  const without = (missing) => {
+    rmSync(library, { force: true });
+    return { missing };
+  };
+  if (compiler === null) return without(`no C++ compiler: the slow reference backend runs; for speed ${INSTALL[platform]}`);
 
+  mkdirSync(objects, { recursive: true });
   if (!quiet) process.stderr.write(`Building the CPU kernels with ${compiler.version} ...\n`);
   const failure = await compileAll(compiler, list);
-  if (failure !== null) return { missing: `the CPU kernels did not compile with ${compiler.version}, so the slow reference backend runs: ${failure.trim()}` };
+  if (failure !== null) return without(`the CPU kernels did not compile with ${compiler.version}, so the slow reference backend runs: ${failure.trim()}`);
   const partial = `${library}.${process.pid}`;
   const linked = await run(compiler.name, [...list.map((unit) => unit.path), ...link, '-o', partial]);
-  if (!linked.ok) return { missing: `the CPU kernels did not link with ${compiler.version}, so the slow reference backend runs: ${linked.output.trim()}` };
+  if (!linked.ok) return without(`the CPU kernels did not link with ${compiler.version}, so the slow reference backend runs: ${linked.output.trim()}`);
   renameSync(partial, library);
-  writeFileSync(stampFile, stamp);
+  writeFileSync(stampFile, `${sources}\n${compiler.version}`);
   const current = new Set(list.map((unit) => unit.path));
   for (const file of readdirSync(objects)) {
     if (extra.length === 0 && !current.has(join(objects, file))) rmSync(join(objects, file), { force: true });

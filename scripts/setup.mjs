@@ -4,7 +4,8 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -16,7 +17,7 @@ export async function setup() {
   const lock = await takeLock();
   try {
     step('packages', 'installing packages', ['package-lock.json'], join(root, 'node_modules'), () =>
-      run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', '--no-usage']),
+      run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', '--no-usage', ...npmCache()]),
     );
     step('typescript', 'compiling', ['package-lock.json', 'tsconfig.json', 'src', 'bench', 'test', 'examples'], join(root, 'dist'), () => {
       rmSync(join(root, 'dist'), { recursive: true, force: true });
@@ -53,6 +54,16 @@ function filesOf(path) {
   return readdirSync(path).sort().flatMap((name) => (name === 'fixtures' ? [] : filesOf(join(path, name))));
 }
 
+/** Where the home directory can't be written, npm needs another place for its cache. */
+function npmCache() {
+  try {
+    accessSync(homedir(), constants.W_OK);
+    return [];
+  } catch {
+    return process.env.npm_config_cache ? [] : ['--cache', join(tmpdir(), 'tetrad-npm-cache')];
+  }
+}
+
 function run(command, args) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' && command === 'npm' });
   if (error) throw new Error(`${command} could not be started: ${error.message}`);
@@ -62,7 +73,7 @@ function run(command, args) {
 /** One set-up at a time; a lock whose process is gone is taken over. */
 async function takeLock() {
   const file = join(root, '.tetrad-setup.lock');
-  for (;;) {
+  for (let attempt = 0; ; attempt++) {
     try {
       writeFileSync(file, String(process.pid), { flag: 'wx' });
       return { release: () => rmSync(file, { force: true }) };
@@ -70,8 +81,20 @@ async function takeLock() {
       if (error.code === 'EROFS' || error.code === 'EACCES') return { release() {} };
       if (error.code !== 'EEXIST') throw error;
     }
-    if (!isAlive(Number(readFileSync(file, 'utf8')))) rmSync(file, { force: true });
+    const holder = holderOf(file);
+    if (!isAlive(holder)) rmSync(file, { force: true });
     else await new Promise((resolve) => setTimeout(resolve, 200));
+    if (attempt === 10) say(`waiting for another set-up, process ${holder}; if that is something else, remove ${file}`);
+  }
+}
+
+/** 0 while its maker has not written it yet, or when it is gone by now: then another look decides. */
+function holderOf(file) {
+  try {
+    return Number(readFileSync(file, 'utf8'));
+  } catch (error) {
+    if (error.code === 'ENOENT') return 0;
+    throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 /** The commands as a shell sees them: output, exit codes, orderly ends. They run from dist/, as users run them. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -52,7 +52,9 @@ describe('exit codes', () => {
   test('wrong use is 2, failure is 1, each with one line', async () => {
     expect(await finish(tetrad('run', '--bogus'))).toEqual({ code: 2, out: '', err: "tetrad: unknown option '--bogus'\n" });
     expect(await finish(tetrad('nonsense'))).toEqual({ code: 2, out: '', err: "tetrad: unknown command 'nonsense'\n" });
-    expect((await finish(tetrad('serve', '--port', 'x'))).code).toBe(2);
+    for (const flag of [['--port', 'x'], ['--port', '70000'], ['--port', '']]) expect((await finish(tetrad('serve', ...flag))).code).toBe(2);
+    expect((await finish(tetrad('run', 'x', '--top-p', '0'))).code).toBe(2);
+    expect(await finish(tetrad('serve', ...model, '--served-model-name', 'a', 'b'))).toMatchObject({ code: 1, err: expect.stringMatching(/2 names .* for 1 models/u) });
     const failed = await finish(tetrad('run', 'x', '--model', '/nowhere'));
     expect(failed).toMatchObject({ code: 1, out: '' });
     expect(failed.err).toMatch(/^tetrad: \/nowhere is not a checkpoint.*\n$/u);
@@ -60,6 +62,18 @@ describe('exit codes', () => {
 });
 
 describe('run', () => {
+  test('tools that cannot be read are named', async () => {
+    const file = join(cache, 'tools.json');
+    for (const [text, message] of [['{', 'is not JSON'], ['{}', 'expected a JSON list'], ['[null]', 'tool 0 has no name']]) {
+      writeFileSync(file, text);
+      const { code, err } = await finish(tetrad('run', 'x', '--tools', file, ...model));
+      expect(code).toBe(1);
+      expect(err).toContain(message);
+      expect(err).toContain(file);
+    }
+  });
+
+
   test('text from an argument or from standard input', async () => {
     const first = await finish(tetrad('run', 'Hello', ...model, ...short));
     expect(first.code).toBe(0);
@@ -76,12 +90,28 @@ describe('run', () => {
 });
 
 test('chat remembers, forgets and ends', async () => {
-  const { code, err } = await finish(tetrad('chat', ...model, ...short), 'one\ntwo\n/reset\none\n/exit\nnever\n');
+  const { code, err } = await finish(tetrad('chat', ...model, ...short), 'one\ntwo\n/reset\n/bogus\none\n/exit\nnever\n');
   expect(code).toBe(0);
   const prompts = [...err.matchAll(/^(\d+) \+ 6 tokens/gmu)].map((match) => Number(match[1]));
   expect(prompts).toHaveLength(3);
+  expect(err).toContain('/bogus is no command: there are /reset and /exit');
   expect(prompts[1]).toBeGreaterThan(prompts[0]);
   expect(prompts[2]).toBe(prompts[0]);
+});
+
+test('chat needs a chat template', async () => {
+  using plain = temporaryCheckpoint();
+  writeFileSync(join(plain.directory, 'tokenizer_config.json'), '{}');
+  const { code, err } = await finish(tetrad('chat', '--model', plain.directory, '--backend', 'reference', '--precision', 'full', '--cache-tokens', '512'), 'hi\n');
+  expect(code).toBe(1);
+  expect(err).toMatch(/has no chat template: "tetrad run --raw"/u);
+});
+
+test.runIf(existsSync('/dev/full'))('a full disk is one line and exit code 1', async () => {
+  const command = [process.execPath, 'dist/src/cli/main.js', '--help'].join(' ');
+  const { code, err } = await finish(spawn('/bin/sh', ['-c', `${command} > /dev/full`], { env: environment, stdio: 'pipe' }));
+  expect(code).toBe(1);
+  expect(err).toMatch(/^tetrad: the output cannot be written: .*\n$/u);
 });
 
 test('serve announces itself, answers, drains on SIGTERM', async () => {

@@ -1,4 +1,6 @@
 /** The clients that people use, over a real socket, against scripted answers. */
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, jsonSchema, stepCountIs, streamText, tool } from 'ai';
 import OpenAI from 'openai';
@@ -226,7 +228,62 @@ describe('our own client', () => {
   });
 });
 
+describe('plain HTTP', () => {
+  const url = (path: string): string => `${server.url}${path}`;
+  const headers = { authorization: 'Bearer secret' };
+  const inPieces = (text: string): RequestInit => ({ method: 'POST', headers, body: new Blob([text]).stream(), duplex: 'half' }) as RequestInit;
+
+  test('a body in chunks, without a length', async () => {
+    const body = JSON.stringify({ model: 'tiny', messages });
+    const response = await fetch(url('/v1/chat/completions'), inPieces(body));
+    expect(await response.json()).toMatchObject({ choices: [{ message: { content: 'Hello!' } }] });
+    expect((await fetch(url('/v1/chat/completions'), inPieces(' '.repeat(9_000_000)))).status).toBe(413);
+  });
+
+  test('other methods', async () => {
+    for (const method of ['DELETE', 'OPTIONS', 'PUT', 'PATCH']) expect((await fetch(url('/v1/models'), { method, headers })).status).toBe(405);
+    expect((await fetch(url('/health'), { method: 'HEAD' })).status).toBe(200);
+  });
+
+  test('a client that goes away while it sends leaves nothing in the log', async () => {
+    const log: string[] = [];
+    const other = await listen(createApp({ models: [], log: (line) => log.push(line) }), { port: 0, host: '127.0.0.1' });
+    const socket = await halfRequest(other.port);
+    socket.destroy();
+    await other.close();
+    expect(log).toEqual([]);
+  });
+
+  test('a port in use is said so', async () => {
+    const { port } = server;
+    await expect(listen(createApp({ models: [] }), { port, host: '127.0.0.1' })).rejects.toThrow(`Cannot listen at 127.0.0.1, port ${port}: another program listens there`);
+  });
+});
+
+/** A request whose body is announced, but never comes to its end. */
+async function halfRequest(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  socket.write('POST /v1/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n{');
+  // The server has read the head.
+  await once(socket, 'data');
+  return socket;
+}
+
 describe('the end of a server', () => {
+  test('a request that is still coming in does not hold it up', async () => {
+    const socket = await halfRequest(server.port);
+    const stream = await client.chat.completions.create({ ...endless, max_tokens: 50 });
+    const closing = server.close();
+    await once(socket, 'close');
+    let reason: string | null = null;
+    for await (const chunk of stream) reason = chunk.choices[0].finish_reason ?? reason;
+    expect(reason).toBe('length');
+    await closing;
+  });
+
+
   test('what runs comes to its end, what is new is refused', async () => {
     const stream = await client.chat.completions.create({ ...endless, max_tokens: 300 });
     let closed = false;

@@ -57,6 +57,18 @@ describe('a running engine', () => {
     expect(event.logprobs![0].top[0]).toEqual([event.tokens[0], event.logprobs![0].logprob]);
   });
 
+  test('one signal ends any number of requests', async () => {
+    const warnings: string[] = [];
+    const warn = (warning: Error): void => void warnings.push(warning.message);
+    process.on('warning', warn);
+    const controller = new AbortController();
+    const all = Array.from({ length: 20 }, () => collect(engine.generate(request({ maxTokens: 200 }), controller.signal)));
+    controller.abort();
+    for (const events of await Promise.all(all)) expect(events.at(-1)?.finishReason).toBe('abort');
+    process.off('warning', warn);
+    expect(warnings).toEqual([]);
+  });
+
   test('bad requests are refused at once', () => {
     expect(() => engine.generate(request({ temperature: -1 }))).toThrow(RequestError);
     expect(() => engine.generate(request({}, Array.from({ length: 256 }, () => 1)))).toThrow('the prompt at most 255');

@@ -67,6 +67,7 @@ export interface WeightSource {
   readonly groupSize: number;
   readonly outFeatures: number;
   readonly inFeatures: number;
+  /** What it gives holds until the next call on any weight of the checkpoint. */
   rows(start: number, end: number): WeightRows;
 }
 

@@ -142,7 +142,7 @@ export class NativeBackend implements Backend {
     this.library = loadLibrary(options.library);
     this.context = 0;
     const threads = options.threads ?? 0;
-    this.check(this.library.tt_open(threads, options.path ?? '', this.pointerOut), `open ${threads} threads`);
+    this.check(this.library.tt_open(threads, options.path ?? '', this.pointerOut), `open the ${options.name} kernels`);
     this.context = Number(this.pointerOut[0]);
     const { path, threads: count, processor } = this.describe();
     this.description = `${processor}, ${path}, ${count} ${count === 1 ? 'thread' : 'threads'}`;

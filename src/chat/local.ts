@@ -42,6 +42,7 @@ export class LocalModel implements ChatModel, AsyncDisposable {
   readonly #template: ChatTemplate | null;
   readonly #format: OutputFormat;
   readonly #tags: ReadonlySet<number>;
+  readonly #longestToken: number;
 
   constructor(options: LocalModelOptions) {
     const { tokenizer } = options;
@@ -53,6 +54,7 @@ export class LocalModel implements ChatModel, AsyncDisposable {
     this.#template = options.template;
     this.#format = outputFormat(options.template?.source ?? '');
     this.#tags = new Set(tagsOf(this.#format).flatMap((tag) => tokenizer.tokenId(tag) ?? []));
+    this.#longestToken = longestToken(tokenizer);
   }
 
   /** Throws RequestError at once where the request can't be served. */
@@ -62,14 +64,19 @@ export class LocalModel implements ChatModel, AsyncDisposable {
       tools: request.tools !== undefined && request.tools.length > 0,
       reasoning: prompt.trimEnd().endsWith(this.#format.reasoning.open),
     });
-    return this.#generate(this.tokenizer.encode(prompt), request, router);
+    return this.#generate(this.#fitting(prompt, (text) => this.tokenizer.encode(text)), request, router);
   }
 
-  /** Continues a raw prompt: no template, no parsing. */
-  complete(request: CompletionRequest): AsyncIterable<ChatEvent> {
-    const tokens = typeof request.prompt === 'string' ? this.encodePrompt(request.prompt) : this.#checked(request.prompt);
+  /** Continues a raw prompt: no template, no parsing. `defaults` stand in for what the request leaves out. */
+  complete(request: CompletionRequest, defaults: ChatSampling = this.defaults): AsyncIterable<ChatEvent> {
+    const tokens = typeof request.prompt === 'string' ? this.#fitting(request.prompt, (text) => this.encodePrompt(text)) : this.#checked(request.prompt);
     const echo = typeof request.prompt === 'string' ? request.prompt : this.tokenizer.decode(request.prompt, { skipSpecialTokens: true });
-    return this.#generate(tokens, request, null, request.echo === true ? echo : '');
+    return this.#generate(tokens, request, null, { echo: request.echo === true ? echo : '', defaults });
+  }
+
+  /** Whether it takes messages, not only raw prompts. */
+  get chats(): boolean {
+    return this.#template !== null;
   }
 
   /** The text that the chat template makes of the messages. */
@@ -109,10 +116,23 @@ export class LocalModel implements ChatModel, AsyncDisposable {
     return tokens;
   }
 
-  #generate(prompt: readonly number[], request: Sampled, router: OutputRouter | null, echo = ''): AsyncIterable<ChatEvent> {
-    const sampling = this.#sampling(request, prompt.length);
+  /** Text that cannot fit, whatever its tokens are, is refused before seconds are spent on finding them. */
+  #fitting(text: string, encode: (text: string) => number[]): number[] {
+    const { maxModelLength } = this.description;
+    const least = Math.ceil(text.length / this.#longestToken);
+    if (least < maxModelLength) return encode(text);
+    throw new ContextLengthError(`The prompt has at least ${least} tokens, but the model's context holds ${maxModelLength}, one of them for the answer`);
+  }
+
+  #generate(
+    prompt: readonly number[],
+    request: Sampled,
+    router: OutputRouter | null,
+    { echo = '', defaults = this.defaults }: { echo?: string; defaults?: ChatSampling } = {},
+  ): AsyncIterable<ChatEvent> {
+    const sampling = this.#sampling(request, prompt.length, defaults);
     const steps = this.engine.generate({ prompt, sampling, cacheSalt: request.cacheSalt }, request.signal);
-    return this.#events(steps, prompt.length, sampling, request.stop ?? this.defaults.stop ?? [], router, echo);
+    return this.#events(steps, prompt.length, sampling, request.stop ?? defaults.stop ?? [], router, echo);
   }
 
   async *#events(
@@ -157,9 +177,8 @@ export class LocalModel implements ChatModel, AsyncDisposable {
     yield { type: 'finish', reason: toolCalls ? 'tool-calls' : reason, ...(ending === undefined ? {} : { stop: ending }), usage };
   }
 
-  #sampling(request: Sampled, promptTokens: number): SamplingParams {
+  #sampling(request: Sampled, promptTokens: number, defaults: ChatSampling): SamplingParams {
     const { maxModelLength, vocabSize } = this.description;
-    const { defaults } = this;
     const room = maxModelLength - promptTokens;
     if (promptTokens === 0) throw new RequestError('The prompt is empty', 'prompt');
     if (room < 1) {
@@ -201,6 +220,13 @@ function logitBias(bias: Readonly<Record<string, number>>, vocabSize: number): [
     }
     return [token, value];
   });
+}
+
+/** In bytes, of which a text has at least as many as it has characters. */
+function longestToken(tokenizer: Tokenizer): number {
+  let longest = 1;
+  for (let token = 0; token < tokenizer.vocabSize; token++) longest = Math.max(longest, tokenizer.tokenBytes(token).length);
+  return longest;
 }
 
 /** Steps of the engine become events: one stretch of text a step, whatever it holds. */

@@ -20,6 +20,7 @@ export function chatCommand(): Command {
 async function run(flags: Flags): Promise<void> {
   const model = await openWithProgress(flags.model ?? defaultModel(), flags);
   try {
+    if (!model.chats) throw new Error(`${model.id} has no chat template: "tetrad run --raw" continues text with it`);
     process.stderr.write(`${dim(describeModel(model, flags.precision))}\n${dim('/reset forgets the conversation, /exit ends it, Ctrl-C stops an answer')}\n`);
     await converse(model, flags);
   } finally {
@@ -39,6 +40,7 @@ async function converse(model: LocalModel, { system, maxTokens, temperature, top
     const content = line.trim();
     if (content === '/exit') break;
     if (content === '/reset') history = [...opening];
+    else if (/^\/\w*$/u.test(content)) process.stderr.write(`${content} is no command: there are /reset and /exit\n`);
     else if (content !== '') {
       const messages: ChatMessage[] = [...history, { role: 'user', content }];
       answering = new AbortController();

@@ -1,20 +1,21 @@
-import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
+import { evaluateBfcl } from '../evaluate/bfcl.ts';
+import type { BfclReport } from '../evaluate/bfcl.ts';
+import { evaluateCalls, readCallSet } from '../evaluate/calls.ts';
+import type { CallsReport } from '../evaluate/calls.ts';
 import type { BackendName } from '../backend/open.ts';
-import { runSuite } from '../evaluate/json-schema-suite.ts';
-import { runMaskbench } from '../evaluate/maskbench.ts';
-import type { MaskbenchReport } from '../evaluate/maskbench.ts';
 import { evaluateLogits, readReferenceLogits, writeReferenceLogits } from '../evaluate/logits.ts';
-import { syntheticVocabulary } from '../evaluate/synthetic-vocabulary.ts';
 import { checkTokenizer, readCases } from '../evaluate/tokenizer.ts';
-import { Vocabulary } from '../grammar/trie.ts';
 import type { Precision } from '../model/load.ts';
 import { ensureQuantized } from '../quantize/cache.ts';
 import { loadTokenizer } from '../tokenizer/tokenizer.ts';
+import { maskbenchCommand, suiteCommand } from './evaluate-grammar.ts';
+import { integerFrom, modelOptions, openWithProgress } from './models.ts';
+import type { ModelFlags } from './models.ts';
 import { progress, reportErrors } from './terminal.ts';
 
 export function evaluateCommand(): Command {
-  return new Command('evaluate').description('measure what a model computes').addCommand(logitsCommand()).addCommand(tokenizerCommand()).addCommand(maskbenchCommand()).addCommand(suiteCommand());
+  return new Command('evaluate').description('measure what a model computes').addCommand(logitsCommand()).addCommand(tokenizerCommand()).addCommand(callsCommand()).addCommand(bfclCommand()).addCommand(maskbenchCommand()).addCommand(suiteCommand());
 }
 
 interface LogitsFlags {
@@ -70,69 +71,76 @@ function runTokenizer(directory: string, file: string, json: boolean): void {
   if (report.failed > 0) process.exitCode = 1;
 }
 
-const FIXTURE_TOKENIZER = fileURLToPath(new URL('../../../test/fixtures/tokenizers/llama3', import.meta.url));
-
-function maskbenchCommand(): Command {
-  return new Command('maskbench')
-    .description('check grammars of JSON schemas on valid and invalid instances, token by token')
-    .argument('<dir>', 'directory of JSON-lines files, one per split: {id, schema, tests: [{valid, data}]}')
-    .option('--tokenizer <dir>', 'directory with tokenizer.json', FIXTURE_TOKENIZER)
-    .option('--synthetic <tokens>', 'a made-up vocabulary of this size in place of a tokenizer', Number)
-    .option('--failures', 'list the schemas that did not pass, and why', false)
-    .option('--json', 'print the result as JSON', false)
-    .action((directory: string, flags: MaskbenchFlags) => reportErrors(async () => maskbench(directory, flags)));
-}
-
-interface MaskbenchFlags {
-  readonly tokenizer: string;
-  readonly synthetic?: number;
-  readonly failures: boolean;
+interface CallsFlags extends ModelFlags {
+  readonly data: string;
+  readonly limit?: number;
   readonly json: boolean;
 }
 
-function maskbench(directory: string, { tokenizer: path, synthetic, failures, json }: MaskbenchFlags): void {
-  const tokenizer = synthetic === undefined ? loadTokenizer(path) : syntheticVocabulary(synthetic);
-  const bar = progress();
-  const report = runMaskbench(directory, { encode: (text) => tokenizer.encode(text), vocabulary: new Vocabulary(tokenizer, []), onProgress: (split, done, total) => bar.update(split, done, total) });
-  bar.stop();
-  if (json) process.stdout.write(`${JSON.stringify({ ...report, failures: failures ? report.failures : undefined })}\n`);
-  else {
-    process.stdout.write(maskbenchTable(report));
-    if (failures) for (const { id, outcome, reason } of report.failures) process.stdout.write(`${outcome} ${id}: ${reason.slice(0, 300)}\n`);
-  }
-  if (report.tooLoose > 0) process.exitCode = 1;
-}
-
-function maskbenchTable({ splits, ...total }: MaskbenchReport): string {
-  const columns = ['split', 'schemas', 'pass', 'refused', 'over-strict', 'too loose', 'pass %', 'compile ms p50', 'p99', 'mask us p50', 'p99'];
-  const rows = [...Object.entries(splits), ['all', total] as const].map(([split, { schemas, pass, refused, overStrict, tooLoose, compileMs, maskUs }]) => [
-    split,
-    ...[schemas, pass, refused, overStrict, tooLoose].map(String),
-    ...[(100 * pass) / schemas, compileMs.p50, compileMs.p99, maskUs.p50, maskUs.p99].map((value) => value.toFixed(value < 10 ? 2 : 1)),
-  ]);
-  const widths = columns.map((column, i) => Math.max(column.length, ...rows.map((row) => row[i].length)));
-  return [columns, ...rows].map((row) => `${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ')}\n`).join('');
-}
-
-function suiteCommand(): Command {
-  return new Command('json-schema-suite')
-    .description('check grammars against the official JSON Schema test suite')
-    .argument('<dir>', 'the suite, or the folder of one draft in it')
-    .option('--draft <name>', 'which draft', 'draft2020-12')
+function callsCommand(): Command {
+  const command = new Command('calls')
+    .description('tool calls of a model on the held-out set: greedy, in batches')
+    .argument('<model-dir>', 'checkpoint')
+    .option('--data <file>', 'the set', 'training/heldout.json')
+    .option('--limit <n>', 'only the first items', integerFrom(1));
+  return modelOptions(command)
     .option('--json', 'print the result as JSON', false)
-    .action((directory: string, flags: { draft: string; json: boolean }) => reportErrors(async () => suite(directory, flags)));
+    .action((directory: string, flags: CallsFlags) => reportErrors(() => runCalls(directory, flags)));
 }
 
-function suite(directory: string, { draft, json }: { draft: string; json: boolean }): void {
-  const report = runSuite(directory, draft);
-  if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
-  else {
-    for (const [file, { tests, pass, refused, failed }] of Object.entries(report.files)) {
-      process.stdout.write(`${file.padEnd(36)} ${tests} tests: ${pass} pass, ${refused} refused, ${failed} failed\n`);
-    }
-    for (const { file, group, test, valid } of report.failures) process.stdout.write(`failed ${file}: ${group}: ${test} (${valid ? 'valid' : 'invalid'})\n`);
-    process.stdout.write(`${report.tests} tests: ${report.pass} pass, ${report.refused} refused, ${report.overStrict} over-strict, ${report.tooLoose} too loose\n`);
-    process.stdout.write(`refused by: ${Object.entries(report.refusedKeywords).map(([keyword, count]) => `${keyword || 'size'} ${count}`).join(', ')}\n`);
+async function runCalls(directory: string, flags: CallsFlags): Promise<void> {
+  const { tools, items } = readCallSet(flags.data);
+  const model = await openWithProgress(directory, flags);
+  const bar = progress();
+  try {
+    const onProgress = (done: number, total: number): void => bar.update(`${done} of ${total} conversations`, done, total);
+    const report = await evaluateCalls(model, { tools, items: items.slice(0, flags.limit) }, { concurrency: 16, maxTokens: 256, onProgress });
+    bar.stop();
+    process.stdout.write(flags.json ? `${JSON.stringify({ model: model.id, precision: flags.precision, ...report })}\n` : callsTable(report));
+  } finally {
+    bar.stop();
+    await model.close();
   }
-  if (report.failed > 0) process.exitCode = 1;
 }
+
+function callsTable({ items, exact, abstention, falseRefusals, byKind, seconds }: CallsReport): string {
+  const rows = Object.entries(byKind).map(([kind, row]) => `${kind.padEnd(10)}${String(row.items).padStart(6)}${percent(row.exact)}${percent(row.tool)}${percent(row.refused)}`);
+  const head = `${'kind'.padEnd(10)}${'items'.padStart(6)}${'exact'.padStart(8)}${'tool'.padStart(8)}${'refused'.padStart(8)}`;
+  return `${[head, ...rows].join('\n')}\nexact calls ${percent(exact).trim()}, abstention ${percent(abstention).trim()}, false refusals ${percent(falseRefusals).trim()}; ${items} items in ${seconds.toFixed(0)} s\n`;
+}
+
+interface BfclFlags extends ModelFlags {
+  readonly data: string;
+  readonly model: string;
+  readonly json: boolean;
+}
+
+function bfclCommand(): Command {
+  const command = new Command('bfcl')
+    .description('single-turn Python categories of the Berkeley Function-Calling Leaderboard v4, by its AST rules: greedy')
+    .requiredOption('--data <dir>', 'directory with BFCL_v4_<category>.json and possible_answer/')
+    .requiredOption('--model <dir>', 'checkpoint');
+  return modelOptions(command)
+    .option('--json', 'print the result as JSON', false)
+    .action((flags: BfclFlags) => reportErrors(() => runBfcl(flags)));
+}
+
+async function runBfcl(flags: BfclFlags): Promise<void> {
+  const model = await openWithProgress(flags.model, flags);
+  const bar = progress();
+  try {
+    const report = await evaluateBfcl(model, flags.data, { concurrency: 16, maxTokens: 256, onProgress: (category, done, total) => bar.update(category, done, total) });
+    bar.stop();
+    process.stdout.write(flags.json ? `${JSON.stringify({ model: model.id, precision: flags.precision, ...report })}\n` : bfclTable(report));
+  } finally {
+    bar.stop();
+    await model.close();
+  }
+}
+
+function bfclTable({ categories, seconds }: BfclReport): string {
+  const rows = Object.entries(categories).map(([name, row]) => `${name.padEnd(24)}${String(row.items).padStart(6)}${percent(row.right)}${row.names === null ? ''.padStart(8) : percent(row.names)}${percent(row.tooLong)}`);
+  return `${'category'.padEnd(24)}${'items'.padStart(6)}${'right'.padStart(8)}${'names'.padStart(8)}${'too long'.padStart(9)}\n${rows.join('\n')}\n${seconds.toFixed(0)} s\n`;
+}
+
+const percent = (x: number): string => `${(100 * x).toFixed(1)} %`.padStart(8);

@@ -39,26 +39,30 @@ export function samplingOptions(command: Command): Command {
   return command
     .option('--system <text>', 'system message')
     .option('--max-tokens <n>', 'longest answer', integerFrom(1))
-    .option('--temperature <x>', '0: always the likeliest token', numberBetween(0, 2))
-    .option('--top-p <x>', 'share of the probability to draw from', numberBetween(0, 1))
+    .option('--temperature <x>', '0: always the likeliest token', temperature)
+    .option('--top-p <x>', 'share of the probability to draw from', share)
     .option('--seed <n>', 'the same seed gives the same answer', integerFrom(0));
 }
 
 export const integerFrom =
-  (least: number) =>
+  (least: number, most = Number.MAX_SAFE_INTEGER) =>
   (text: string): number => {
     const value = Number(text);
-    if (!Number.isSafeInteger(value) || value < least) throw new InvalidArgumentError(`expected an integer from ${least} on.`);
-    return value;
+    if (text.trim() !== '' && Number.isInteger(value) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`expected an integer from ${least} ${most === Number.MAX_SAFE_INTEGER ? 'on' : `to ${most}`}.`);
   };
 
-const numberBetween =
-  (least: number, most: number) =>
-  (text: string): number => {
-    const value = Number(text);
-    if (text.trim() === '' || !(value >= least && value <= most)) throw new InvalidArgumentError(`expected a number from ${least} to ${most}.`);
-    return value;
-  };
+function temperature(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 2)) throw new InvalidArgumentError('expected a number from 0 to 2.');
+  return value;
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('expected a number above 0, up to 1.');
+  return value;
+}
 
 const MODELS = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../../models' : '../../../models', import.meta.url));
 const EMBEDDED = 'tetrad-nano';

@@ -55,11 +55,20 @@ function show(event: ChatEvent): void {
 }
 
 function readTools(file: string): ToolDefinition[] {
-  const list = JSON.parse(readFileSync(file, 'utf8')) as unknown;
+  const list = parseFile(file);
   if (!Array.isArray(list)) throw new Error(`${file}: expected a JSON list of tools`);
-  return list.map((entry: { function?: ToolDefinition } & ToolDefinition, index) => {
-    const tool = entry.function ?? entry;
-    if (typeof tool.name !== 'string') throw new Error(`${file}: tool ${index} has no name`);
+  return list.map((entry: ({ function?: ToolDefinition } & ToolDefinition) | null, index) => {
+    const tool = entry?.function ?? entry;
+    if (typeof tool?.name !== 'string') throw new Error(`${file}: tool ${index} has no name`);
     return tool;
   });
+}
+
+function parseFile(file: string): unknown {
+  const text = readFileSync(file, 'utf8');
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${file} is not JSON: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
 }

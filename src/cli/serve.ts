@@ -11,7 +11,9 @@ interface Flags extends ModelFlags {
   readonly port: number;
   readonly host: string;
   readonly apiKey?: string;
+  readonly corsOrigin?: readonly string[];
   readonly maxConcurrency: number;
+  readonly maxBodyBytes: number;
   readonly drainSeconds: number;
   readonly json: boolean;
 }
@@ -22,10 +24,12 @@ export function serveCommand(): Command {
     .option('--model <dir...>', 'checkpoints; the embedded model by default')
     .option('--served-model-name <name...>', 'names to serve them under, in the same order; their directories\' by default');
   return modelOptions(command)
-    .option('--port <n>', 'port; 0: any that is free', integerFrom(0), 8000)
+    .option('--port <n>', 'port; 0: any that is free', integerFrom(0, 65535), 8000)
     .option('--host <address>', 'address to listen at', '127.0.0.1')
     .option('--api-key <key>', 'ask for this key; $TETRAD_API_KEY does the same')
+    .option('--cors-origin <origin...>', 'origins whose pages may call from a browser, such as http://localhost:3000; "*": all')
     .option('--max-concurrency <n>', 'answers in the making at once; more are refused with 429', integerFrom(1), DEFAULT_LIMITS.concurrency)
+    .option('--max-body-bytes <n>', 'longest request body', integerFrom(1), DEFAULT_LIMITS.bodyBytes)
     .option('--drain-seconds <n>', 'how long requests may go on after Ctrl-C or SIGTERM', integerFrom(0), 30)
     .option('--json', 'print what is served as one line of JSON', false)
     .action((flags: Flags) => reportErrors(() => serve(flags)));
@@ -34,13 +38,16 @@ export function serveCommand(): Command {
 async function serve(given: Flags): Promise<void> {
   const flags = { ...given, apiKey: given.apiKey || process.env.TETRAD_API_KEY || undefined };
   const directories = flags.model ?? [defaultModel()];
+  const names = flags.servedModelName ?? [];
+  if (names.length > directories.length) throw new Error(`There are ${names.length} names (--served-model-name) for ${directories.length} models (--model)`);
   const models: LocalModel[] = [];
   try {
-    for (const [index, directory] of directories.entries()) models.push(await openWithProgress(directory, flags, flags.servedModelName?.[index]));
-    const names = models.map((model) => model.id);
-    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    for (const [index, directory] of directories.entries()) models.push(await openWithProgress(directory, flags, names[index]));
+    const ids = models.map((model) => model.id);
+    const twice = ids.find((id, index) => ids.indexOf(id) !== index);
     if (twice !== undefined) throw new Error(`Two models would be served as "${twice}": give them names with --served-model-name`);
-    const app = createApp({ models, apiKey: flags.apiKey, limits: { concurrency: flags.maxConcurrency } });
+    const limits = { concurrency: flags.maxConcurrency, bodyBytes: flags.maxBodyBytes };
+    const app = createApp({ models, apiKey: flags.apiKey, corsOrigins: flags.corsOrigin, limits });
     const server = await listen(app, { port: flags.port, host: flags.host, drainMs: flags.drainSeconds * 1000 });
     announce(server, models, flags);
     await stopped(server);

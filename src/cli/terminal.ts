@@ -14,7 +14,7 @@ export function progress(stream: NodeJS.WriteStream = process.stderr): Progress 
 const BAR_STEPS = 1000;
 
 function barProgress(stream: NodeJS.WriteStream): Progress {
-  const bar = new SingleBar({ format: '{bar} {percentage} % | {eta_formatted} left | {label}', stream, hideCursor: true, barsize: 30, fps: 10, linewrap: false });
+  const bar = new SingleBar({ format: '{bar} {percentage} % | {eta_formatted} left | {label}', stream, hideCursor: true, barsize: 30, fps: 10, linewrap: false, clearOnComplete: true });
   let started = false;
   return {
     update(label, done, total) {

@@ -54,10 +54,10 @@ export class Batch {
   setEntries(entries: readonly SampleEntry[]): void {
     this.numBiases = 0;
     this.numMasks = 0;
-    entries.forEach((entry, i) => this.setEntry(entry, i));
+    entries.forEach((entry, i) => this.#setEntry(entry, i));
   }
 
-  private setEntry({ request, index }: SampleEntry, i: number): void {
+  #setEntry({ request, index }: SampleEntry, i: number): void {
     const { sampling, matcher } = request;
     this.gather[i] = index;
     encodeParams(sampling, this.params, i);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { LoadOptions } from '../model/load.ts';
 import { checkRequest } from './request.ts';
@@ -120,97 +121,103 @@ export async function startEngine(
 
 class WorkerClient implements EngineClient {
   readonly ready: Promise<void>;
-  private readonly worker: Worker;
-  private readonly streams = new Map<number, TokenStream>();
-  private loaded: { readonly description: EngineDescription; stats: EngineStats } | null = null;
-  private nextId = 0;
+  readonly worker: Worker;
+  readonly #streams = new Map<number, TokenStream>();
+  #loaded: { readonly description: EngineDescription; stats: EngineStats } | null = null;
+  #nextId = 0;
   /** Why nothing more can be generated. */
-  private ended: Error | null = null;
-  private closing: Promise<void> | null = null;
+  #ended: Error | null = null;
+  #closing: Promise<void> | null = null;
 
   constructor(worker: Worker, onProgress?: (fraction: number) => void) {
     this.worker = worker;
     this.ready = new Promise((resolve, reject) => {
       worker.on('message', (message: FromWorker) => {
-        if (message instanceof Int32Array) return this.receive(message);
+        if (message instanceof Int32Array) return this.#receive(message);
         if (message.type === 'progress') return onProgress?.(message.fraction);
-        this.loaded = { description: message.description, stats: message.stats };
+        this.#loaded = { description: message.description, stats: message.stats };
         this.worker.unref();
         resolve();
       });
       worker.on('error', (error) => {
         reject(error);
-        this.end(new Error(`The engine failed: ${error.message}`, { cause: error }));
+        this.#end(new Error(`The engine failed: ${error.message}`, { cause: error }));
       });
       worker.on('exit', (code) => {
-        this.end(new Error(`The engine's thread ended with code ${code}`));
-        reject(this.ended);
+        this.#end(new Error(`The engine's thread ended with code ${code}`));
+        reject(this.#ended);
       });
     });
   }
 
   get description(): EngineDescription {
-    return this.loaded!.description;
+    return this.#loaded!.description;
   }
 
   get failure(): Error | null {
-    return this.ended;
+    return this.#ended;
   }
 
   stats(): EngineStats {
-    return this.loaded!.stats;
+    return this.#loaded!.stats;
   }
 
   generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<TokensEvent> {
-    if (this.ended !== null) throw this.ended;
+    if (this.#ended !== null) throw this.#ended;
     checkRequest(request, this.description);
-    const id = this.nextId++;
-    const abort = (): void => this.send({ type: 'abort', id });
+    const id = this.#nextId++;
+    const abort = (): void => this.#send({ type: 'abort', id });
     const stream = new TokenStream((isCut) => {
       signal?.removeEventListener('abort', abort);
-      this.streams.delete(id);
+      this.#streams.delete(id);
       if (isCut) abort();
-      if (this.streams.size === 0) this.worker.unref(); // an idle engine doesn't keep the process alive
+      if (this.#streams.size === 0) this.worker.unref(); // an idle engine doesn't keep the process alive
     });
-    if (this.streams.size === 0) this.worker.ref();
-    this.streams.set(id, stream);
-    this.send({ type: 'add', id, request });
+    if (this.#streams.size === 0) this.worker.ref();
+    this.#streams.set(id, stream);
+    this.#send({ type: 'add', id, request });
     if (signal?.aborted) abort();
-    else signal?.addEventListener('abort', abort, { once: true });
+    else if (signal !== undefined) listen(signal, abort);
     return stream;
   }
 
   close(): Promise<void> {
-    this.closing ??= this.stop();
-    return this.closing;
+    this.#closing ??= this.#stop();
+    return this.#closing;
   }
 
-  private async stop(): Promise<void> {
-    if (this.ended !== null) return;
-    this.ended = new Error('The engine is closed');
+  async #stop(): Promise<void> {
+    if (this.#ended !== null) return;
+    this.#ended = new Error('The engine is closed');
     const aborted: TokensEvent = { tokens: [], logprobs: null, legalMass: [], numCachedTokens: 0, finishReason: 'abort' };
-    for (const stream of this.streams.values()) stream.push(aborted);
+    for (const stream of this.#streams.values()) stream.push(aborted);
     const exit = new Promise<void>((resolve) => this.worker.once('exit', () => resolve()));
-    this.send({ type: 'close' });
+    this.#send({ type: 'close' });
     await orLater(exit, CLOSE_MS);
     await orLater(this.worker.terminate(), TERMINATE_MS);
   }
 
-  private receive(words: Int32Array): void {
+  #receive(words: Int32Array): void {
     const { stats, outputs } = decodeStep(words);
-    this.loaded!.stats = stats;
-    for (const { id, ...event } of outputs) this.streams.get(id)?.push(event);
+    this.#loaded!.stats = stats;
+    for (const { id, ...event } of outputs) this.#streams.get(id)?.push(event);
   }
 
   /** The thread has stopped or is about to: whoever waits is told why. */
-  private end(reason: Error): void {
-    this.ended ??= reason;
-    for (const stream of this.streams.values()) stream.fail(this.ended);
+  #end(reason: Error): void {
+    this.#ended ??= reason;
+    for (const stream of this.#streams.values()) stream.fail(this.#ended);
   }
 
-  private send(message: ToWorker): void {
+  #send(message: ToWorker): void {
     this.worker.postMessage(message);
   }
+}
+
+/** One signal may end any number of requests; each takes its listener away at its end. */
+function listen(signal: AbortSignal, abort: () => void): void {
+  setMaxListeners(0, signal);
+  signal.addEventListener('abort', abort, { once: true });
 }
 
 async function orLater(promise: Promise<unknown>, milliseconds: number): Promise<void> {
@@ -223,47 +230,47 @@ type Step = IteratorResult<TokensEvent, undefined>;
 
 /** The events of a request until its last one, kept for a slow reader. */
 class TokenStream implements AsyncIterableIterator<TokensEvent, undefined> {
-  private readonly events: TokensEvent[] = [];
-  private readonly readers: { resolve(step: Step): void; reject(error: Error): void }[] = [];
-  private isOpen = true;
-  private error: Error | null = null;
+  readonly #events: TokensEvent[] = [];
+  readonly #readers: { resolve(step: Step): void; reject(error: Error): void }[] = [];
+  #isOpen = true;
+  #error: Error | null = null;
   /** Called once: `isCut` where the reader left before the last event. */
-  private readonly onEnd: (isCut: boolean) => void;
+  readonly #onEnd: (isCut: boolean) => void;
 
   constructor(onEnd: (isCut: boolean) => void) {
-    this.onEnd = onEnd;
+    this.#onEnd = onEnd;
   }
 
   push(event: TokensEvent): void {
-    const reader = this.readers.shift();
-    if (reader === undefined) this.events.push(event);
+    const reader = this.#readers.shift();
+    if (reader === undefined) this.#events.push(event);
     else reader.resolve({ value: event, done: false });
-    if (event.finishReason !== null) this.end(false);
+    if (event.finishReason !== null) this.#end(false);
   }
 
   fail(error: Error): void {
-    const reader = this.readers.shift();
-    if (reader === undefined) this.error = error;
+    const reader = this.#readers.shift();
+    if (reader === undefined) this.#error = error;
     else reader.reject(error);
-    this.end(false);
+    this.#end(false);
   }
 
   next(): Promise<Step> {
-    const event = this.events.shift();
+    const event = this.#events.shift();
     if (event !== undefined) return Promise.resolve({ value: event, done: false });
-    if (this.error !== null) {
-      const { error } = this;
-      this.error = null;
+    if (this.#error !== null) {
+      const error = this.#error;
+      this.#error = null;
       return Promise.reject(error);
     }
-    if (!this.isOpen) return Promise.resolve({ value: undefined, done: true });
-    return new Promise((resolve, reject) => this.readers.push({ resolve, reject }));
+    if (!this.#isOpen) return Promise.resolve({ value: undefined, done: true });
+    return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }));
   }
 
   return(): Promise<Step> {
-    this.events.length = 0;
-    this.error = null;
-    this.end(true);
+    this.#events.length = 0;
+    this.#error = null;
+    this.#end(true);
     return Promise.resolve({ value: undefined, done: true });
   }
 
@@ -271,10 +278,10 @@ class TokenStream implements AsyncIterableIterator<TokensEvent, undefined> {
     return this;
   }
 
-  private end(isCut: boolean): void {
-    if (!this.isOpen) return;
-    this.isOpen = false;
-    for (const reader of this.readers.splice(0)) reader.resolve({ value: undefined, done: true });
-    this.onEnd(isCut);
+  #end(isCut: boolean): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    for (const reader of this.#readers.splice(0)) reader.resolve({ value: undefined, done: true });
+    this.#onEnd(isCut);
   }
 }

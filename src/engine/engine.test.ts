@@ -42,7 +42,7 @@ function makeEngine(options: Shape = {}) {
   return {
     engine,
     shape,
-    pool: engine['scheduler'].pool,
+    pool: engine.scheduler.pool,
     result: (id: number) => joinOutputs(said.get(id) ?? []),
     events: (id: number) => said.get(id) ?? [],
     run(): void {

@@ -42,51 +42,51 @@ export function engineOver(model: Model, options: EngineOptions, emit: Emit): En
  * `emit` gets what each step made known, while the device computes the next.
  */
 export class Engine {
-  private readonly runner: Runner;
-  private readonly shape: EngineShape;
-  private readonly emit: Emit;
-  private readonly scheduler: Scheduler;
-  private readonly requests = new Map<number, Request>();
+  readonly #runner: Runner;
+  readonly #shape: EngineShape;
+  readonly #emit: Emit;
+  readonly scheduler: Scheduler;
+  readonly #requests = new Map<number, Request>();
   /** Sampled in the step before, not read yet. */
-  private inFlight: readonly SampleEntry[] = [];
+  #inFlight: readonly SampleEntry[] = [];
   /** Requests of which something is to be reported. */
-  private readonly changed = new Set<Request>();
-  private steps = 0;
-  private generatedTokens = 0;
+  readonly #changed = new Set<Request>();
+  #steps = 0;
+  #generatedTokens = 0;
 
   constructor(runner: Runner, shape: EngineShape, emit: Emit) {
-    this.runner = runner;
-    this.shape = shape;
-    this.emit = emit;
+    this.#runner = runner;
+    this.#shape = shape;
+    this.#emit = emit;
     this.scheduler = new Scheduler(new BlockPool(shape.numBlocks, shape.blockSize), shape);
   }
 
   /** Throws RequestError where the request can never be served. */
   add(id: number, request: GenerateRequest, matcher: Matcher | null = null): void {
-    checkRequest(request, this.shape);
-    const limit = lengthLimitOf(request, this.shape);
-    const key = `${this.shape.ropeClass(limit)}/${request.cacheSalt ?? ''}`;
+    checkRequest(request, this.#shape);
+    const limit = lengthLimitOf(request, this.#shape);
+    const key = `${this.#shape.ropeClass(limit)}/${request.cacheSalt ?? ''}`;
     const added = new Request(id, request, limit, key, matcher);
-    this.requests.set(id, added);
+    this.#requests.set(id, added);
     this.scheduler.add(added);
-    added.appendForcedTokens(this.shape.eosTokenIds);
-    if (added.finishReason !== null) this.finish(added);
+    added.appendForcedTokens(this.#shape.eosTokenIds);
+    if (added.finishReason !== null) this.#finish(added);
   }
 
   /** Ends the request now, and says so in the next step. */
   abort(id: number): void {
-    const request = this.requests.get(id);
+    const request = this.#requests.get(id);
     if (request === undefined) return;
     request.finishReason = 'abort';
-    this.finish(request);
+    this.#finish(request);
   }
 
   get maxModelLength(): number {
-    return this.shape.maxModelLength;
+    return this.#shape.maxModelLength;
   }
 
   get hasWork(): boolean {
-    return this.requests.size > 0 || this.inFlight.length > 0 || this.changed.size > 0;
+    return this.#requests.size > 0 || this.#inFlight.length > 0 || this.#changed.size > 0;
   }
 
   /**
@@ -94,43 +94,43 @@ export class Engine {
    * while it computes; only who is still running then, and has nothing left to compute, is sampled.
    */
   step(): void {
-    this.steps++;
+    this.#steps++;
     const plan = this.scheduler.schedule();
-    if (plan.numTokens > 0) this.runner.forward(plan);
-    this.acceptTokens();
-    this.emit(this.takeOutputs());
+    if (plan.numTokens > 0) this.#runner.forward(plan);
+    this.#acceptTokens();
+    this.#emit(this.#takeOutputs());
     const entries = this.scheduler.settle(plan);
-    if (entries.length > 0) this.runner.sample(entries);
+    if (entries.length > 0) this.#runner.sample(entries);
     for (const { request } of entries) request.numInFlight = 1;
-    this.inFlight = entries;
+    this.#inFlight = entries;
     if (!this.hasWork) this.scheduler.pool.count();
   }
 
   /** Reads the tokens of step N−1. */
-  private acceptTokens(): void {
-    if (this.inFlight.length === 0) return;
-    const results = this.runner.read();
-    this.inFlight.forEach(({ request }, i) => {
+  #acceptTokens(): void {
+    if (this.#inFlight.length === 0) return;
+    const results = this.#runner.read();
+    this.#inFlight.forEach(({ request }, i) => {
       request.numInFlight = 0;
       if (request.state === 'finished') return; // aborted since
-      request.append(decodeResult(results, i, request.sampling.logprobs ?? 0), this.shape.eosTokenIds);
-      request.appendForcedTokens(this.shape.eosTokenIds);
-      this.changed.add(request);
-      if (request.finishReason !== null) this.finish(request);
+      request.append(decodeResult(results, i, request.sampling.logprobs ?? 0), this.#shape.eosTokenIds);
+      request.appendForcedTokens(this.#shape.eosTokenIds);
+      this.#changed.add(request);
+      if (request.finishReason !== null) this.#finish(request);
     });
   }
 
-  private finish(request: Request): void {
+  #finish(request: Request): void {
     this.scheduler.finish(request);
-    this.requests.delete(request.id);
-    this.changed.add(request);
+    this.#requests.delete(request.id);
+    this.#changed.add(request);
   }
 
-  private takeOutputs(): EngineOutput[] {
-    const outputs = Array.from(this.changed, (request): EngineOutput => {
+  #takeOutputs(): EngineOutput[] {
+    const outputs = Array.from(this.#changed, (request): EngineOutput => {
       const tokens = request.unreported;
       request.unreported = [];
-      this.generatedTokens += tokens.length;
+      this.#generatedTokens += tokens.length;
       return {
         id: request.id,
         tokens: tokens.map(({ token }) => token),
@@ -140,7 +140,7 @@ export class Engine {
         finishReason: request.finishReason,
       };
     });
-    this.changed.clear();
+    this.#changed.clear();
     return outputs;
   }
 
@@ -154,9 +154,9 @@ export class Engine {
       blockSize: pool.blockSize,
       promptTokens,
       cachedPromptTokens,
-      generatedTokens: this.generatedTokens,
+      generatedTokens: this.#generatedTokens,
       preemptions,
-      steps: this.steps,
+      steps: this.#steps,
       prefixCacheQueries: this.scheduler.prefixCacheQueries,
       prefixCacheHits: this.scheduler.prefixCacheHits,
     };

@@ -35,52 +35,52 @@ export const hashBlock: BlockHash = (seed, tokens, start, count) => {
 export class BlockPool {
   readonly numBlocks: number;
   readonly blockSize: number;
-  private readonly hash: BlockHash;
+  readonly #hash: BlockHash;
 
-  private readonly references: Int32Array;
-  private readonly generations: Int32Array;
+  readonly #references: Int32Array;
+  readonly #generations: Int32Array;
   /** Doubly linked list of unreferenced blocks; entry numBlocks is its sentinel. */
-  private readonly next: Int32Array;
-  private readonly previous: Int32Array;
-  private unreferenced = 0;
+  readonly #next: Int32Array;
+  readonly #previous: Int32Array;
+  #unreferenced = 0;
 
   /** What a published block holds. Keys are kept for first blocks only: the others inherit them through the chain. */
-  private readonly published: Uint8Array;
-  private readonly blockTokens: Int32Array;
-  private readonly parents: Int32Array;
-  private readonly parentGenerations: Int32Array;
-  private readonly keys: string[];
+  readonly #published: Uint8Array;
+  readonly #blockTokens: Int32Array;
+  readonly #parents: Int32Array;
+  readonly #parentGenerations: Int32Array;
+  readonly #keys: string[];
   /** Hash table: first block of each bucket, next block in the same bucket. */
-  private readonly buckets: Int32Array;
-  private readonly bucketNext: Int32Array;
-  private readonly bucketOf: Int32Array;
+  readonly #buckets: Int32Array;
+  readonly #bucketNext: Int32Array;
+  readonly #bucketOf: Int32Array;
 
   constructor(numBlocks: number, blockSize: number, hash: BlockHash = hashBlock) {
     this.numBlocks = numBlocks;
     this.blockSize = blockSize;
-    this.hash = hash;
-    this.references = new Int32Array(numBlocks);
-    this.generations = new Int32Array(numBlocks);
-    this.next = new Int32Array(numBlocks + 1).fill(numBlocks);
-    this.previous = new Int32Array(numBlocks + 1).fill(numBlocks);
-    this.published = new Uint8Array(numBlocks);
-    this.blockTokens = new Int32Array(numBlocks * blockSize);
-    this.parents = new Int32Array(numBlocks);
-    this.parentGenerations = new Int32Array(numBlocks);
-    this.keys = Array.from({ length: numBlocks }, () => '');
-    this.buckets = new Int32Array(2 ** Math.ceil(Math.log2(numBlocks + 1))).fill(NONE);
-    this.bucketNext = new Int32Array(numBlocks).fill(NONE);
-    this.bucketOf = new Int32Array(numBlocks);
-    for (let block = 0; block < numBlocks; block++) this.link(block, this.previous[numBlocks]);
+    this.#hash = hash;
+    this.#references = new Int32Array(numBlocks);
+    this.#generations = new Int32Array(numBlocks);
+    this.#next = new Int32Array(numBlocks + 1).fill(numBlocks);
+    this.#previous = new Int32Array(numBlocks + 1).fill(numBlocks);
+    this.#published = new Uint8Array(numBlocks);
+    this.#blockTokens = new Int32Array(numBlocks * blockSize);
+    this.#parents = new Int32Array(numBlocks);
+    this.#parentGenerations = new Int32Array(numBlocks);
+    this.#keys = Array.from({ length: numBlocks }, () => '');
+    this.#buckets = new Int32Array(2 ** Math.ceil(Math.log2(numBlocks + 1))).fill(NONE);
+    this.#bucketNext = new Int32Array(numBlocks).fill(NONE);
+    this.#bucketOf = new Int32Array(numBlocks);
+    for (let block = 0; block < numBlocks; block++) this.#link(block, this.#previous[numBlocks]);
   }
 
   /** Blocks that can be allocated now. */
   get numAvailable(): number {
-    return this.unreferenced;
+    return this.#unreferenced;
   }
 
   get numUsed(): number {
-    return this.numBlocks - this.unreferenced;
+    return this.numBlocks - this.#unreferenced;
   }
 
   blocksFor(numTokens: number): number {
@@ -89,11 +89,11 @@ export class BlockPool {
 
   /** Takes the block least worth keeping; what it held is forgotten. */
   allocate(): number {
-    const block = this.next[this.numBlocks];
+    const block = this.#next[this.numBlocks];
     if (block === this.numBlocks) throw new Error(`No block left of ${this.numBlocks}`);
-    this.unlink(block);
-    if (this.published[block]) this.unpublish(block);
-    this.references[block] = 1;
+    this.#unlink(block);
+    if (this.#published[block]) this.#unpublish(block);
+    this.#references[block] = 1;
     return block;
   }
 
@@ -101,10 +101,10 @@ export class BlockPool {
   release(blocks: readonly number[]): void {
     for (let i = blocks.length - 1; i >= 0; i--) {
       const block = blocks[i];
-      if (this.references[block] === 0) throw new Error(`Block ${block} is released twice`);
-      if (--this.references[block] > 0) continue;
+      if (this.#references[block] === 0) throw new Error(`Block ${block} is released twice`);
+      if (--this.#references[block] > 0) continue;
       // Nothing can be found in an unpublished block: it is the first to be used again.
-      this.link(block, this.published[block] ? this.previous[this.numBlocks] : this.numBlocks);
+      this.#link(block, this.#published[block] ? this.#previous[this.numBlocks] : this.numBlocks);
     }
   }
 
@@ -113,9 +113,9 @@ export class BlockPool {
     const blocks: number[] = [];
     let parent = ROOT;
     for (let start = 0; start + this.blockSize <= numTokens; start += this.blockSize) {
-      const block = this.find(this.bucket(parent, tokens, start, key), parent, tokens, start, key);
+      const block = this.#find(this.#bucket(parent, tokens, start, key), parent, tokens, start, key);
       if (block === NONE) break;
-      if (this.references[block]++ === 0) this.unlink(block);
+      if (this.#references[block]++ === 0) this.#unlink(block);
       blocks.push(block);
       parent = this.linkTo(block);
     }
@@ -123,7 +123,7 @@ export class BlockPool {
   }
 
   linkTo(block: number): ChainLink {
-    return { block, generation: this.generations[block] };
+    return { block, generation: this.#generations[block] };
   }
 
   /**
@@ -131,82 +131,82 @@ export class BlockPool {
    * children: a twin that was published before keeps the place, so that both chains go on as one.
    */
   publish(block: number, parent: ChainLink, tokens: readonly number[], start: number, key: string): ChainLink {
-    const parentIsGone = parent.block !== NONE && this.generations[parent.block] !== parent.generation;
+    const parentIsGone = parent.block !== NONE && this.#generations[parent.block] !== parent.generation;
     if (parentIsGone) return parent; // nobody could reach the block through it
-    const bucket = this.bucket(parent, tokens, start, key);
-    const twin = this.find(bucket, parent, tokens, start, key);
+    const bucket = this.#bucket(parent, tokens, start, key);
+    const twin = this.#find(bucket, parent, tokens, start, key);
     if (twin !== NONE) return this.linkTo(twin);
-    this.published[block] = 1;
-    for (let i = 0; i < this.blockSize; i++) this.blockTokens[block * this.blockSize + i] = tokens[start + i];
-    this.parents[block] = parent.block;
-    this.parentGenerations[block] = parent.generation;
-    this.keys[block] = parent.block === NONE ? key : '';
-    this.bucketOf[block] = bucket;
-    this.bucketNext[block] = this.buckets[bucket];
-    this.buckets[bucket] = block;
+    this.#published[block] = 1;
+    for (let i = 0; i < this.blockSize; i++) this.#blockTokens[block * this.blockSize + i] = tokens[start + i];
+    this.#parents[block] = parent.block;
+    this.#parentGenerations[block] = parent.generation;
+    this.#keys[block] = parent.block === NONE ? key : '';
+    this.#bucketOf[block] = bucket;
+    this.#bucketNext[block] = this.#buckets[bucket];
+    this.#buckets[bucket] = block;
     return this.linkTo(block);
   }
 
   /** Walks the pool: free + cached + used = all, or an error that says what does not add up. */
   count(): { free: number; cached: number; used: number } {
     let [free, cached, used] = [0, 0, 0];
-    for (let block = this.next[this.numBlocks]; block !== this.numBlocks; block = this.next[block]) {
-      if (this.references[block] !== 0) throw new Error(`Block ${block} is in the list with ${this.references[block]} references`);
-      if (this.published[block]) cached++;
+    for (let block = this.#next[this.numBlocks]; block !== this.numBlocks; block = this.#next[block]) {
+      if (this.#references[block] !== 0) throw new Error(`Block ${block} is in the list with ${this.#references[block]} references`);
+      if (this.#published[block]) cached++;
       else free++;
     }
-    for (const references of this.references) if (references > 0) used++;
-    if (free + cached !== this.unreferenced || free + cached + used !== this.numBlocks) {
+    for (const references of this.#references) if (references > 0) used++;
+    if (free + cached !== this.#unreferenced || free + cached + used !== this.numBlocks) {
       throw new Error(`Blocks leak: ${free} free + ${cached} cached + ${used} used of ${this.numBlocks}`);
     }
     return { free, cached, used };
   }
 
-  private bucket(parent: ChainLink, tokens: readonly number[], start: number, key: string): number {
+  #bucket(parent: ChainLink, tokens: readonly number[], start: number, key: string): number {
     let seed = Math.imul(parent.block + 1, 0x85ebca6b) ^ parent.generation;
     if (parent.block === NONE) for (let i = 0; i < key.length; i++) seed = Math.imul(seed ^ key.charCodeAt(i), 0x01000193);
-    const hash = this.hash(seed, tokens, start, this.blockSize);
-    return (hash ^ (hash >>> 16)) & (this.buckets.length - 1);
+    const hash = this.#hash(seed, tokens, start, this.blockSize);
+    return (hash ^ (hash >>> 16)) & (this.#buckets.length - 1);
   }
 
-  private find(bucket: number, parent: ChainLink, tokens: readonly number[], start: number, key: string): number {
-    let block = this.buckets[bucket];
-    while (block !== NONE && !this.holds(block, parent, tokens, start, key)) block = this.bucketNext[block];
+  #find(bucket: number, parent: ChainLink, tokens: readonly number[], start: number, key: string): number {
+    let block = this.#buckets[bucket];
+    while (block !== NONE && !this.#holds(block, parent, tokens, start, key)) block = this.#bucketNext[block];
     return block;
   }
 
-  private holds(block: number, parent: ChainLink, tokens: readonly number[], start: number, key: string): boolean {
-    if (this.parents[block] !== parent.block || this.parentGenerations[block] !== parent.generation) return false;
-    if (parent.block === NONE && this.keys[block] !== key) return false;
+  #holds(block: number, parent: ChainLink, tokens: readonly number[], start: number, key: string): boolean {
+    if (this.#parents[block] !== parent.block || this.#parentGenerations[block] !== parent.generation) return false;
+    if (parent.block === NONE && this.#keys[block] !== key) return false;
     const offset = block * this.blockSize;
-    for (let i = 0; i < this.blockSize; i++) if (this.blockTokens[offset + i] !== tokens[start + i]) return false;
+    for (let i = 0; i < this.blockSize; i++) if (this.#blockTokens[offset + i] !== tokens[start + i]) return false;
     return true;
   }
 
-  private unpublish(block: number): void {
-    const bucket = this.bucketOf[block];
-    if (this.buckets[bucket] === block) this.buckets[bucket] = this.bucketNext[block];
+  #unpublish(block: number): void {
+    const bucket = this.#bucketOf[block];
+    if (this.#buckets[bucket] === block) this.#buckets[bucket] = this.#bucketNext[block];
     else {
-      let before = this.buckets[bucket];
-      while (this.bucketNext[before] !== block) before = this.bucketNext[before];
-      this.bucketNext[before] = this.bucketNext[block];
+      let before = this.#buckets[bucket];
+      while (this.#bucketNext[before] !== block) before = this.#bucketNext[before];
+      this.#bucketNext[before] = this.#bucketNext[block];
     }
-    this.published[block] = 0;
-    this.generations[block]++;
+    this.#published[block] = 0;
+    this.#generations[block]++;
   }
 
-  private link(block: number, after: number): void {
-    const before = this.next[after];
-    this.previous[block] = after;
-    this.next[block] = before;
-    this.next[after] = block;
-    this.previous[before] = block;
-    this.unreferenced++;
+  #link(block: number, after: number): void {
+    const before = this.#next[after];
+    this.#previous[block] = after;
+    this.#next[block] = before;
+    this.#next[after] = block;
+    this.#previous[before] = block;
+    this.#unreferenced++;
   }
 
-  private unlink(block: number): void {
-    this.next[this.previous[block]] = this.next[block];
-    this.previous[this.next[block]] = this.previous[block];
-    this.unreferenced--;
+  #unlink(block: number): void {
+    this.#next[this.#previous[block]] = this.#next[block];
+    this.#previous[this.#next[block]] = this.#previous[block];
+    this.#unreferenced--;
   }
 }

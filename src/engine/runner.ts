@@ -27,26 +27,26 @@ export interface RunnerShape {
  * are read before the next sample is enqueued.
  */
 export class ModelRunner implements Runner {
-  private readonly model: Model;
-  private readonly batch: Batch;
-  private readonly step: StepInputs;
-  private readonly gather: Tensor;
-  private readonly entries: Tensor;
-  private readonly params: Tensor;
-  private readonly biasIds: Tensor;
-  private readonly biasValues: Tensor;
-  private readonly masks: Tensor;
-  private readonly result: Tensor;
-  private readonly results: Float32Array;
-  private numSampled = 0;
-  private sampled: Fence = 0;
+  readonly #model: Model;
+  readonly #batch: Batch;
+  readonly #step: StepInputs;
+  readonly #gather: Tensor;
+  readonly #entries: Tensor;
+  readonly #params: Tensor;
+  readonly #biasIds: Tensor;
+  readonly #biasValues: Tensor;
+  readonly #masks: Tensor;
+  readonly #result: Tensor;
+  readonly #results: Float32Array;
+  #numSampled = 0;
+  #sampled: Fence = 0;
 
   constructor(model: Model, { maxBatchSize, maxModelLength }: RunnerShape) {
     const { backend, maxStepTokens } = model;
-    this.model = model;
-    this.batch = new Batch({ maxStepTokens, maxBatchSize, vocabSize: model.config.vocabSize });
+    this.#model = model;
+    this.#batch = new Batch({ maxStepTokens, maxBatchSize, vocabSize: model.config.vocabSize });
     const blocksPerRow = Math.ceil(maxModelLength / model.cache.blockSize);
-    this.step = {
+    this.#step = {
       size: 0,
       row: backend.allocate('i32', maxStepTokens),
       position: backend.allocate('i32', maxStepTokens),
@@ -56,19 +56,21 @@ export class ModelRunner implements Runner {
       blockTables: backend.allocate('i32', maxBatchSize * blocksPerRow),
       blocksPerRow,
     };
-    this.gather = backend.allocate('i32', maxBatchSize);
-    this.entries = backend.allocate('i32', maxBatchSize * SAMPLE_ENTRY.length);
-    this.params = backend.allocate('f32', maxBatchSize * SAMPLE_PARAMS.length);
-    this.biasIds = backend.allocate('i32', maxBatchSize * MAX_LOGIT_BIAS);
-    this.biasValues = backend.allocate('f32', maxBatchSize * MAX_LOGIT_BIAS);
-    this.masks = backend.allocate('i32', maxBatchSize * this.batch.maskWords);
-    this.result = backend.allocate('f32', maxBatchSize * SAMPLE_RESULT);
-    this.results = new Float32Array(maxBatchSize * SAMPLE_RESULT);
+    this.#gather = backend.allocate('i32', maxBatchSize);
+    this.#entries = backend.allocate('i32', maxBatchSize * SAMPLE_ENTRY.length);
+    this.#params = backend.allocate('f32', maxBatchSize * SAMPLE_PARAMS.length);
+    this.#biasIds = backend.allocate('i32', maxBatchSize * MAX_LOGIT_BIAS);
+    this.#biasValues = backend.allocate('f32', maxBatchSize * MAX_LOGIT_BIAS);
+    this.#masks = backend.allocate('i32', maxBatchSize * this.#batch.maskWords);
+    this.#result = backend.allocate('f32', maxBatchSize * SAMPLE_RESULT);
+    this.#results = new Float32Array(maxBatchSize * SAMPLE_RESULT);
   }
 
   forward(plan: StepPlan): void {
-    const { model, batch, step } = this;
-    for (const { request } of plan.rows) this.sendTables(request);
+    const model = this.#model;
+    const batch = this.#batch;
+    const step = this.#step;
+    for (const { request } of plan.rows) this.#sendTables(request);
     batch.setTokens(plan, (position, length) => model.ropeRow(position, length));
     model.backend.write(step.row, batch.row.subarray(0, plan.numTokens));
     model.backend.write(step.position, batch.position.subarray(0, plan.numTokens));
@@ -78,36 +80,47 @@ export class ModelRunner implements Runner {
   }
 
   sample(entries: readonly SampleEntry[]): void {
-    const { batch, step } = this;
-    const { backend, config } = this.model;
+    const batch = this.#batch;
+    const step = this.#step;
+    const { backend, config } = this.#model;
     const size = entries.length;
     batch.setEntries(entries);
-    backend.write(this.gather, batch.gather.subarray(0, size));
-    backend.write(this.entries, batch.entries.subarray(0, size * SAMPLE_ENTRY.length));
-    backend.write(this.params, batch.params.subarray(0, size * SAMPLE_PARAMS.length));
+    backend.write(this.#gather, batch.gather.subarray(0, size));
+    backend.write(this.#entries, batch.entries.subarray(0, size * SAMPLE_ENTRY.length));
+    backend.write(this.#params, batch.params.subarray(0, size * SAMPLE_PARAMS.length));
     if (batch.numBiases > 0) {
-      backend.write(this.biasIds, batch.biasIds.subarray(0, batch.numBiases));
-      backend.write(this.biasValues, batch.biasValues.subarray(0, batch.numBiases));
+      backend.write(this.#biasIds, batch.biasIds.subarray(0, batch.numBiases));
+      backend.write(this.#biasValues, batch.biasValues.subarray(0, batch.numBiases));
     }
-    if (batch.numMasks > 0) backend.write(this.masks, batch.masks.subarray(0, batch.numMasks * batch.maskWords));
-    const { entries: rows, params, masks, biasIds, biasValues, result } = this;
-    const logits = this.model.logits(this.gather, size);
-    backend.sample({ size, vocabSize: config.vocabSize, logits, step, entries: rows, params, masks, biasIds, biasValues, result });
-    this.sampled = backend.fence();
-    this.numSampled = size;
+    if (batch.numMasks > 0) backend.write(this.#masks, batch.masks.subarray(0, batch.numMasks * batch.maskWords));
+    const logits = this.#model.logits(this.#gather, size);
+    backend.sample({
+      size,
+      vocabSize: config.vocabSize,
+      logits,
+      step,
+      entries: this.#entries,
+      params: this.#params,
+      masks: this.#masks,
+      biasIds: this.#biasIds,
+      biasValues: this.#biasValues,
+      result: this.#result,
+    });
+    this.#sampled = backend.fence();
+    this.#numSampled = size;
     for (const { request } of entries) request.numSentTokens = request.tokens.length + 1; // the sampler writes it
   }
 
   read(): Float32Array {
-    const results = this.results.subarray(0, this.numSampled * SAMPLE_RESULT);
-    this.model.backend.read(this.result, results, 0, this.sampled);
+    const results = this.#results.subarray(0, this.#numSampled * SAMPLE_RESULT);
+    this.#model.backend.read(this.#result, results, 0, this.#sampled);
     return results;
   }
 
   /** Brings the request's row of the tables up to date: both only ever grow. */
-  private sendTables(request: Request): void {
-    const { backend } = this.model;
-    const { tokens, tokensPerRow, blockTables, blocksPerRow } = this.step;
+  #sendTables(request: Request): void {
+    const { backend } = this.#model;
+    const { tokens, tokensPerRow, blockTables, blocksPerRow } = this.#step;
     if (request.numSentTokens < request.tokens.length) {
       const known = Int32Array.from(request.tokens.slice(request.numSentTokens));
       backend.write(tokens, known, request.row * tokensPerRow + request.numSentTokens);

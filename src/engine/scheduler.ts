@@ -39,8 +39,8 @@ export interface SchedulerOptions {
  */
 export class Scheduler {
   readonly pool: BlockPool;
-  private readonly options: SchedulerOptions;
-  private readonly freeRows: number[];
+  readonly #options: SchedulerOptions;
+  readonly #freeRows: number[];
   readonly waiting: Request[] = [];
   readonly running: Request[] = [];
 
@@ -52,8 +52,8 @@ export class Scheduler {
 
   constructor(pool: BlockPool, options: SchedulerOptions) {
     this.pool = pool;
-    this.options = options;
-    this.freeRows = Array.from({ length: options.maxBatchSize }, (_, i) => options.maxBatchSize - 1 - i);
+    this.#options = options;
+    this.#freeRows = Array.from({ length: options.maxBatchSize }, (_, i) => options.maxBatchSize - 1 - i);
   }
 
   add(request: Request): void {
@@ -63,14 +63,14 @@ export class Scheduler {
   /** Plans the next step. `numComputedTokens` advances at once, so that the step after can be planned too. */
   schedule(): StepPlan {
     const rows: PlanRow[] = [];
-    let budget = this.options.tokenBudget;
-    for (let i = 0; i < this.running.length; i++) budget -= this.plan(this.running[i], budget, rows);
+    let budget = this.#options.tokenBudget;
+    for (let i = 0; i < this.running.length; i++) budget -= this.#plan(this.running[i], budget, rows);
     // Who was preempted just now heads the queue and can't fit: less is left than it gave. So nobody is admitted in this
     // step, and its token in flight is read before it is.
-    while (budget > 0 && this.waiting.length > 0 && this.admit(this.waiting[0])) {
-      budget -= this.plan(this.running[this.running.length - 1], budget, rows);
+    while (budget > 0 && this.waiting.length > 0 && this.#admit(this.waiting[0])) {
+      budget -= this.#plan(this.running[this.running.length - 1], budget, rows);
     }
-    return { rows, numTokens: this.options.tokenBudget - budget };
+    return { rows, numTokens: this.#options.tokenBudget - budget };
   }
 
   /**
@@ -84,7 +84,7 @@ export class Scheduler {
     for (const { request, count } of plan.rows) {
       end += count;
       if (request.state !== 'running') continue;
-      this.publish(request);
+      this.#publish(request);
       if (request.numComputedTokens === request.numTokens) entries.push({ request, index: end - 1 });
     }
     return entries;
@@ -93,9 +93,9 @@ export class Scheduler {
   /** Takes a request out, wherever it is. Its tokens that are still in flight are the caller's to drop. */
   finish(request: Request): void {
     if (request.state === 'running') {
-      this.publish(request);
+      this.#publish(request);
       this.running.splice(this.running.indexOf(request), 1);
-      this.vacate(request);
+      this.#vacate(request);
     } else {
       this.waiting.splice(this.waiting.indexOf(request), 1);
     }
@@ -103,30 +103,30 @@ export class Scheduler {
   }
 
   /** Plans what the budget allows of a running request's tokens and returns their number. */
-  private plan(request: Request, budget: number, rows: PlanRow[]): number {
+  #plan(request: Request, budget: number, rows: PlanRow[]): number {
     const start = request.numComputedTokens;
     const count = Math.min(request.numUncomputedTokens, budget);
-    if (count === 0 || !this.makeRoom(request, start + count)) return 0;
+    if (count === 0 || !this.#makeRoom(request, start + count)) return 0;
     request.numComputedTokens += count;
     rows.push({ request, start, count });
     return count;
   }
 
   /** Blocks for the first `numTokens` tokens, if need be those of the last in line: false where that is the request itself. */
-  private makeRoom(request: Request, numTokens: number): boolean {
+  #makeRoom(request: Request, numTokens: number): boolean {
     const needed = this.pool.blocksFor(numTokens) - request.blocks.length;
     while (needed > this.pool.numAvailable) {
       const last = this.running[this.running.length - 1];
-      this.preempt(last);
+      this.#preempt(last);
       if (last === request) return false;
     }
     for (let i = 0; i < needed; i++) request.blocks.push(this.pool.allocate());
     return true;
   }
 
-  private preempt(request: Request): void {
+  #preempt(request: Request): void {
     this.running.pop();
-    this.vacate(request);
+    this.#vacate(request);
     request.state = 'waiting';
     request.numComputedTokens = 0;
     this.waiting.unshift(request);
@@ -134,10 +134,10 @@ export class Scheduler {
   }
 
   /** Moves the first waiting request to the running ones, if there is a row and room for all its tokens now. */
-  private admit(request: Request): boolean {
-    if (this.freeRows.length === 0) return false;
+  #admit(request: Request): boolean {
+    if (this.#freeRows.length === 0) return false;
     // The last token is always computed: its logits are needed.
-    const cached = this.options.prefixCaching ? this.pool.match(request.tokens, request.numTokens - 1, request.cacheKey) : [];
+    const cached = this.#options.prefixCaching ? this.pool.match(request.tokens, request.numTokens - 1, request.cacheKey) : [];
     if (this.pool.blocksFor(request.numTokens) - cached.length > this.pool.numAvailable) {
       this.pool.release(cached);
       return false;
@@ -145,17 +145,17 @@ export class Scheduler {
     this.waiting.shift();
     this.running.push(request);
     request.state = 'running';
-    request.row = this.freeRows.pop()!;
+    request.row = this.#freeRows.pop()!;
     request.blocks.push(...cached);
     request.numComputedTokens = cached.length * this.pool.blockSize;
     request.numPublishedBlocks = cached.length;
     request.chain = cached.length > 0 ? this.pool.linkTo(cached[cached.length - 1]) : ROOT;
-    this.countAdmission(request);
+    this.#countAdmission(request);
     return true;
   }
 
-  private countAdmission(request: Request): void {
-    if (this.options.prefixCaching) {
+  #countAdmission(request: Request): void {
+    if (this.#options.prefixCaching) {
       this.prefixCacheQueries += request.numTokens;
       this.prefixCacheHits += request.numComputedTokens;
     }
@@ -166,17 +166,17 @@ export class Scheduler {
   }
 
   /** Takes row and blocks from a request. */
-  private vacate(request: Request): void {
+  #vacate(request: Request): void {
     this.pool.release(request.blocks);
     request.blocks.length = 0;
     request.numSentTokens = 0;
     request.numSentBlocks = 0;
-    this.freeRows.push(request.row);
+    this.#freeRows.push(request.row);
     request.row = -1;
   }
 
-  private publish(request: Request): void {
-    if (!this.options.prefixCaching) return;
+  #publish(request: Request): void {
+    if (!this.#options.prefixCaching) return;
     const { blockSize } = this.pool;
     // The tokens are known: whoever publishes has read the token that was in flight, or has not computed it.
     for (let i = request.numPublishedBlocks; (i + 1) * blockSize <= request.numComputedTokens; i++) {

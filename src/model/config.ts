@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { CheckpointError, isRecord, readJson } from './safetensors.ts';
+import { CheckpointError, isRecord, readJson, show } from './safetensors.ts';
 
 /** What a checkpoint's config.json says, in one form for every architecture. Sizes in elements, positions in tokens. */
 export interface ModelConfig {
@@ -73,9 +73,16 @@ export interface QuantizationConfig {
 
 type Json = Record<string, unknown>;
 
-/** What an architecture does that Llama does not. */
+/** What an architecture does, where they differ. */
 interface Architecture {
-  readonly attentionBias?: ModelConfig['attentionBias'];
+  /** What transformers assumes for keys that config.json lacks; a null there is not absent, it says "none". */
+  readonly defaults: Json;
+  /** Always there on q, k and v, whatever `attention_bias` says. */
+  readonly qkvBias?: boolean;
+  /** Which of these keys count; elsewhere transformers ignores them. */
+  readonly biasKeys?: readonly ('attention_bias' | 'mlp_bias')[];
+  /** By default hidden_act. */
+  readonly activationKey?: string;
   readonly qkNorm?: boolean;
   readonly fused?: boolean;
   readonly postNorms?: boolean;
@@ -85,24 +92,50 @@ interface Architecture {
   readonly window?: (layer: number, fields: Fields) => boolean;
 }
 
-const everyLayer = (): boolean => true;
+/** Positions and ids beyond it are not exact in float32. */
+const LARGEST_EXACT = 1 << 24;
 
-const ARCHITECTURES: Record<string, Architecture> = {
-  LlamaForCausalLM: {},
-  MistralForCausalLM: { window: everyLayer },
-  MinistralForCausalLM: { window: everyLayer },
-  Qwen2ForCausalLM: { attentionBias: 'qkv', window: qwenWindow },
-  Qwen3ForCausalLM: { qkNorm: true, window: qwenWindow },
-  Phi3ForCausalLM: { fused: true, window: everyLayer },
-  Gemma2ForCausalLM: { postNorms: true, normOffset: 1, scaledEmbedding: true, window: (layer) => layer % 2 === 0 },
+const everyLayer = (): boolean => true;
+const QWEN_DEFAULTS = { num_key_value_heads: 32, sliding_window: 4096, max_window_layers: 28 };
+
+const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
+  LlamaForCausalLM: { defaults: {}, biasKeys: ['attention_bias', 'mlp_bias'] },
+  MistralForCausalLM: { defaults: { num_key_value_heads: 8, sliding_window: 4096 }, window: everyLayer },
+  MinistralForCausalLM: { defaults: { num_key_value_heads: 8, sliding_window: 4096 }, window: everyLayer },
+  Qwen2ForCausalLM: { defaults: QWEN_DEFAULTS, qkvBias: true, window: qwenWindow },
+  Qwen3ForCausalLM: { defaults: { ...QWEN_DEFAULTS, head_dim: 128 }, biasKeys: ['attention_bias'], qkNorm: true, window: qwenWindow },
+  Phi3ForCausalLM: { defaults: { rms_norm_eps: 1e-5 }, fused: true, window: everyLayer },
+  Gemma2ForCausalLM: {
+    defaults: {
+      num_key_value_heads: 4,
+      head_dim: 256,
+      query_pre_attn_scalar: 256,
+      sliding_window: 4096,
+      attn_logit_softcapping: 50,
+      final_logit_softcapping: 30,
+      hidden_activation: 'gelu_pytorch_tanh',
+      tie_word_embeddings: true,
+    },
+    biasKeys: ['attention_bias'],
+    activationKey: 'hidden_activation',
+    postNorms: true,
+    normOffset: 1,
+    scaledEmbedding: true,
+    window: (layer) => layer % 2 === 0,
+  },
 };
 
-const ACTIVATIONS: Record<string, ModelConfig['activation']> = {
+const ACTIVATIONS: Readonly<Record<string, ModelConfig['activation']>> = {
   silu: 'silu',
   swish: 'silu',
   gelu_pytorch_tanh: 'gelu_tanh',
   gelu_new: 'gelu_tanh',
+  gelu_fast: 'gelu_tanh',
+  gelu_accurate: 'gelu_tanh',
 };
+
+/** Names come from files, and every object has a `constructor`. */
+const lookUp = <T>(table: Readonly<Record<string, T>>, name: unknown): T | undefined => (typeof name === 'string' && Object.hasOwn(table, name) ? table[name] : undefined);
 
 /** Reads config.json and, where there is one, generation_config.json. Throws CheckpointError. */
 export function readConfig(directory: string): ModelConfig {
@@ -113,13 +146,16 @@ export function readConfig(directory: string): ModelConfig {
 
 export function parseConfig(value: unknown, generationValue: unknown = {}, file = 'config.json'): ModelConfig {
   if (!isRecord(value)) throw new CheckpointError(`${file}: expected a JSON object`);
-  const fields = new Fields(file, value);
   const generation = new Fields(`${file} (generation_config.json)`, isRecord(generationValue) ? generationValue : {});
   const name = (Array.isArray(value.architectures) ? value.architectures[0] : undefined) as unknown;
-  const architecture = typeof name === 'string' ? ARCHITECTURES[name] : undefined;
+  const architecture = lookUp(ARCHITECTURES, name);
   if (typeof name !== 'string' || architecture === undefined) {
-    throw new CheckpointError(`${file}: architecture ${JSON.stringify(name ?? null)} is not supported; supported: ${Object.keys(ARCHITECTURES).join(', ')}`);
+    throw new CheckpointError(`${file}: architecture ${show(name ?? null)} is not supported; supported: ${Object.keys(ARCHITECTURES).join(', ')}`);
   }
+  const fields = new Fields(file, { ...architecture.defaults, ...value });
+  const hasBias = (key: 'attention_bias' | 'mlp_bias'): boolean => architecture.biasKeys?.includes(key) === true && fields.flag(key, false);
+
+  const softcap = (key: string): number => (fields.value(key) == null ? 0 : fields.above(0, key));
 
   const hiddenSize = fields.size('hidden_size');
   const numLayers = fields.size('num_hidden_layers', undefined, 4096);
@@ -128,15 +164,16 @@ export function parseConfig(value: unknown, generationValue: unknown = {}, file 
   const headSize = fields.size('head_dim', Math.floor(hiddenSize / numHeads), 1024);
   if (numHeads % numKVHeads !== 0) throw fields.wrong('num_key_value_heads', `a divisor of num_attention_heads (${numHeads})`, numKVHeads);
   if (headSize % 2 !== 0) throw fields.wrong('head_dim', 'an even number', headSize);
-  const activationName = fields.text('hidden_activation', fields.text('hidden_act', 'silu'));
-  const activation = ACTIVATIONS[activationName];
-  if (activation === undefined) throw fields.wrong('hidden_act', Object.keys(ACTIVATIONS).join(', '), activationName);
+  const activationKey = architecture.activationKey ?? 'hidden_act';
+  const activationName = fields.text(activationKey, 'silu');
+  const activation = lookUp(ACTIVATIONS, activationName);
+  if (activation === undefined) throw fields.wrong(activationKey, Object.keys(ACTIVATIONS).join(', '), activationName);
   const quantization = parseQuantization(fields);
-  const maxPositions = fields.size('max_position_embeddings');
+  const maxPositions = fields.size('max_position_embeddings', undefined, LARGEST_EXACT);
 
   return {
     architecture: name,
-    vocabSize: fields.size('vocab_size', undefined, 1 << 24),
+    vocabSize: fields.size('vocab_size', undefined, LARGEST_EXACT),
     hiddenSize,
     intermediateSize: fields.size('intermediate_size'),
     numLayers,
@@ -144,18 +181,18 @@ export function parseConfig(value: unknown, generationValue: unknown = {}, file 
     numKVHeads,
     headSize,
     activation,
-    normEpsilon: fields.number('rms_norm_eps', 1e-6),
+    normEpsilon: fields.above(0, 'rms_norm_eps', 1e-6),
     normOffset: architecture.normOffset ?? 0,
     postNorms: architecture.postNorms ?? false,
     qkNorm: architecture.qkNorm ?? false,
     fused: (architecture.fused ?? false) && quantization === null,
-    attentionBias: fields.flag('attention_bias', false) ? 'qkvo' : (architecture.attentionBias ?? 'none'),
-    mlpBias: fields.flag('mlp_bias', false),
+    attentionBias: hasBias('attention_bias') ? 'qkvo' : architecture.qkvBias === true ? 'qkv' : 'none',
+    mlpBias: hasBias('mlp_bias'),
     embeddingScale: architecture.scaledEmbedding ? Math.fround(Math.sqrt(hiddenSize)) : 1,
-    tiedEmbedding: fields.flag('tie_word_embeddings', name === 'Gemma2ForCausalLM'),
-    attentionScale: 1 / Math.sqrt(fields.number('query_pre_attn_scalar', headSize)),
-    attentionSoftcap: fields.number('attn_logit_softcapping', 0),
-    logitSoftcap: fields.number('final_logit_softcapping', 0),
+    tiedEmbedding: fields.flag('tie_word_embeddings', false),
+    attentionScale: 1 / Math.sqrt(fields.above(0, 'query_pre_attn_scalar', headSize)),
+    attentionSoftcap: softcap('attn_logit_softcapping'),
+    logitSoftcap: softcap('final_logit_softcapping'),
     windows: parseWindows(fields, architecture, numLayers),
     rope: parseRope(fields, headSize, maxPositions),
     maxPositions,
@@ -190,7 +227,7 @@ function parseRope(fields: Fields, headSize: number, maxPositions: number): Rope
   const saidType = parameters.text('rope_type', parameters.text('type', 'default'));
   const type = saidType === 'su' ? 'longrope' : saidType;
   if (!isRopeType(type)) throw parameters.wrong('rope_type', ROPE_TYPES.join(', '), type);
-  const theta = parameters.number('rope_theta', fields.number('rope_theta', 10000));
+  const theta = parameters.above(1, 'rope_theta', fields.above(1, 'rope_theta', 10000));
   const partial = parameters.number('partial_rotary_factor', fields.number('partial_rotary_factor', 1));
   const rotaryDim = Math.floor(headSize * partial);
   if (rotaryDim < 2 || rotaryDim > headSize || rotaryDim % 2 !== 0) throw parameters.wrong('partial_rotary_factor', `an even share of head_dim ${headSize}`, partial);
@@ -200,21 +237,23 @@ function parseRope(fields: Fields, headSize: number, maxPositions: number): Rope
     type,
     theta,
     rotaryDim,
-    factor: parameters.number('factor', type === 'longrope' ? maxPositions / originalMaxPositions : 1),
+    factor: parameters.above(0, 'factor', type === 'longrope' ? maxPositions / originalMaxPositions : 1),
     originalMaxPositions,
-    lowFreqFactor: parameters.number('low_freq_factor', 1),
-    highFreqFactor: parameters.number('high_freq_factor', 4),
-    betaFast: parameters.number('beta_fast', 32),
-    betaSlow: parameters.number('beta_slow', 1),
+    lowFreqFactor: parameters.above(0, 'low_freq_factor', 1),
+    highFreqFactor: parameters.above(0, 'high_freq_factor', 4),
+    betaFast: parameters.above(0, 'beta_fast', 32),
+    betaSlow: parameters.above(0, 'beta_slow', 1),
     shortFactor: parameters.numbers('short_factor'),
     longFactor: parameters.numbers('long_factor'),
-    attentionFactor: attentionFactor == null ? null : parameters.number('attention_factor', 1),
+    attentionFactor: attentionFactor == null ? null : parameters.above(0, 'attention_factor'),
   };
   if (type === 'longrope') {
     for (const [key, factors] of [['short_factor', rope.shortFactor], ['long_factor', rope.longFactor]] as const) {
       if (factors.length !== rotaryDim / 2) throw parameters.wrong(key, `${rotaryDim / 2} numbers`, factors.length);
+      if (!factors.every((factor) => factor > 0)) throw parameters.wrong(key, 'numbers above 0', factors);
     }
   }
+  if (type === 'llama3' && rope.highFreqFactor <= rope.lowFreqFactor) throw parameters.wrong('high_freq_factor', `a number above low_freq_factor ${rope.lowFreqFactor}`, rope.highFreqFactor);
   return rope;
 }
 
@@ -268,7 +307,7 @@ class Fields {
   }
 
   wrong(key: string, expected: string, seen: unknown): CheckpointError {
-    return new CheckpointError(`${this.#file}: ${key}: expected ${expected}, seen ${JSON.stringify(seen)}`);
+    return new CheckpointError(`${this.#file}: ${key}: expected ${expected}, seen ${show(seen)}`);
   }
 
   value(key: string): unknown {
@@ -278,6 +317,13 @@ class Fields {
   number(key: string, fallback?: number): number {
     const value = this.#json[key] ?? fallback;
     if (typeof value !== 'number' || !Number.isFinite(value)) throw this.wrong(key, 'a number', value);
+    return value;
+  }
+
+  /** A number above `bound`. */
+  above(bound: number, key: string, fallback?: number): number {
+    const value = this.number(key, fallback);
+    if (!(value > bound)) throw this.wrong(key, `a number above ${bound}`, value);
     return value;
   }
 

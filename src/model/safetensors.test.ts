@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -91,6 +91,11 @@ test('rows are read in pieces', () => {
   const all = checkpoint.read(name);
   expect(all.length).toBe(shape[0] * rowBytes);
   expect(checkpoint.read(name, 3, 17)).toEqual(all.slice(3 * rowBytes, 17 * rowBytes));
+  const first = checkpoint.readPiece(name, 0, 9);
+  expect(first).toEqual(all.slice(0, 9 * rowBytes));
+  const second = checkpoint.readPiece(name, 9, 15);
+  expect(second).toEqual(all.slice(9 * rowBytes, 15 * rowBytes));
+  expect(second.buffer).toBe(first.buffer);
 });
 
 const TENSOR = 'model.layers.1.self_attn.q_proj.weight';
@@ -162,9 +167,45 @@ describe('refused, naming file, tensor, expected and seen:', () => {
     expect(await refusal(directory)).toMatch(/architecture "MambaForCausalLM" is not supported; supported: LlamaForCausalLM/);
   });
 
-  test('a path in the shard index', async () => {
-    const directory = sharded((map) => (map[TENSOR] = '../../secret.safetensors'));
-    expect(await refusal(directory)).toContain('expected the name of a .safetensors file in the same directory, seen "../../secret.safetensors"');
+  test.each(['../../secret.safetensors', '/etc/secret.safetensors', '..\\secret.safetensors', 'a\0.safetensors', 'passwd', '.safetensors', `${'a'.repeat(5000)}.safetensors`])('%s in the shard index', async (path) => {
+    const directory = sharded((map) => (map[TENSOR] = path));
+    const message = await refusal(directory);
+    expect(message).toContain(`tensor ${TENSOR}: expected the name of a .safetensors file in the same directory, seen "`);
+    expect(message.length).toBeLessThan(600);
+  });
+
+  test.each(['null', '[]', '{"weight_map": []}'])('%s as shard index', async (text) => {
+    const directory = sharded();
+    writeFileSync(join(directory, 'model.safetensors.index.json'), text);
+    expect(await refusal(directory)).toContain('expected an object weight_map');
+  });
+
+  test('an index that puts a tensor into another shard', async () => {
+    const directory = sharded((map) => (map[TENSOR] = map[TENSOR].replace(/0000[12]-/, (shard) => (shard === '00001-' ? '00002-' : '00001-'))));
+    expect(await refusal(directory)).toContain(`tensor ${TENSOR} is missing from model-0000`);
+  });
+
+  test('tensors that overlap', async () => {
+    const directory = damaged((header) => (header[TENSOR].data_offsets = [0, 32768]));
+    expect(await refusal(directory)).toMatch(/tensor .*: expected to begin at byte \d+, where .* ends, or later, seen \d+/);
+  });
+
+  test('a second entry for a tensor', async () => {
+    const directory = copy();
+    const file = join(directory, 'model.safetensors');
+    const { header, data } = readParts(file);
+    const text = JSON.stringify(header).replace(/}$/, `,${JSON.stringify(TENSOR)}:${JSON.stringify({ ...header[TENSOR], data_offsets: [0, 32768] })}}`);
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(text.length));
+    writeFileSync(file, Buffer.concat([length, Buffer.from(text), data]));
+    expect(await refusal(directory)).toContain('ends, or later, seen');
+  });
+
+  test.each(['config.json', 'model.safetensors'])('a directory in place of %s', async (name) => {
+    const directory = copy();
+    rmSync(join(directory, name));
+    mkdirSync(join(directory, name));
+    expect(await refusal(directory)).toContain(`${name}: is not a file`);
   });
 
   test('a missing shard', async () => {

@@ -2,8 +2,8 @@
  * Reads Hugging Face checkpoints: one model.safetensors, or shards named by model.safetensors.index.json. Only headers are
  * held; the values of a tensor are read in pieces, by rows.
  */
-import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, renameSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { bytesToFloat32 } from '../backend/float.ts';
 
 /** The checkpoint can't be used. The message names the file, the tensor, what was expected and what was seen. */
@@ -41,6 +41,7 @@ export class Checkpoint {
   readonly directory: string;
   readonly #tensors: ReadonlyMap<string, Located>;
   readonly #descriptors: readonly number[];
+  #piece = new Uint8Array(0);
 
   constructor(directory: string, tensors: ReadonlyMap<string, Located>, descriptors: readonly number[]) {
     this.directory = directory;
@@ -62,6 +63,10 @@ export class Checkpoint {
     return this.#tensors.has(name);
   }
 
+  fileOf(name: string): string {
+    return (this.entry(name) as Located).file;
+  }
+
   /** The tensor's header entry, checked against the expected shape and the dtypes that are allowed. */
   entry(name: string, shape?: readonly number[], dtypes?: readonly TensorDType[]): TensorEntry {
     const tensor = this.#tensors.get(name);
@@ -79,11 +84,26 @@ export class Checkpoint {
 
   /** Bytes of rows [start, end) of the first dimension; all of it by default. The buffer is fresh and 8-byte aligned. */
   read(name: string, start = 0, end?: number): Uint8Array {
+    return this.#read(name, start, end, (length) => new Uint8Array(length));
+  }
+
+  /**
+   * The same in a buffer that the next piece overwrites. Buffers are freed when the collector gets to it: a checkpoint read through
+   * fresh ones would leave tens of megabytes behind.
+   */
+  readPiece(name: string, start: number, end: number): Uint8Array {
+    return this.#read(name, start, end, (length) => {
+      if (this.#piece.length < length) this.#piece = new Uint8Array(length);
+      return this.#piece.subarray(0, length);
+    });
+  }
+
+  #read(name: string, start: number, end: number | undefined, allocate: (length: number) => Uint8Array): Uint8Array {
     const tensor = this.entry(name) as Located;
     const rows = tensor.shape.length === 0 ? 1 : tensor.shape[0];
     const stop = end ?? rows;
     if (!(0 <= start && start <= stop && stop <= rows)) throw new RangeError(`${name}: rows ${start}..${stop} of ${rows}`);
-    const bytes = new Uint8Array((stop - start) * tensor.rowBytes);
+    const bytes = allocate((stop - start) * tensor.rowBytes);
     let done = 0;
     while (done < bytes.length) {
       const position = tensor.offset + start * tensor.rowBytes + done;
@@ -139,20 +159,24 @@ export function writeTensorFile(file: string, tensors: Record<string, { dtype: '
   renameSync(`${file}.part`, file);
 }
 
+/** A plain name: nothing that leads out of the directory, on any system. */
+const SHARD_NAME = /^[\w.+@-]{1,200}\.safetensors$/;
+
 function openShards(directory: string): Checkpoint {
   const file = index(directory);
-  const weightMap = (readJson(file) as { weight_map?: unknown }).weight_map;
+  const content = readJson(file);
+  const weightMap = isRecord(content) ? content.weight_map : undefined;
   if (!isRecord(weightMap)) throw new CheckpointError(`${file}: expected an object weight_map`);
   const shards = new Set<string>();
   for (const [tensor, shard] of Object.entries(weightMap)) {
-    if (typeof shard !== 'string' || shard !== basename(shard) || !shard.endsWith('.safetensors')) {
-      throw new CheckpointError(`${file}: tensor ${tensor}: expected the name of a .safetensors file in the same directory, seen ${JSON.stringify(shard)}`);
+    if (typeof shard !== 'string' || !SHARD_NAME.test(shard)) {
+      throw new CheckpointError(`${file}: tensor ${tensor}: expected the name of a .safetensors file in the same directory, seen ${show(shard)}`);
     }
     shards.add(shard);
   }
   const checkpoint = openFiles(directory, [...shards].sort().map((shard) => join(directory, shard)));
   for (const [tensor, shard] of Object.entries(weightMap)) {
-    if (!checkpoint.has(tensor)) {
+    if (!checkpoint.has(tensor) || checkpoint.fileOf(tensor) !== join(directory, String(shard))) {
       checkpoint.close();
       throw new CheckpointError(`${file}: tensor ${tensor} is missing from ${String(shard)}`);
     }
@@ -166,7 +190,7 @@ function openFiles(directory: string, files: readonly string[]): Checkpoint {
   try {
     for (const file of files) {
       if (!existsSync(file)) throw new CheckpointError(`${file}: this shard is missing; download the checkpoint again`);
-      const descriptor = openSync(file, 'r');
+      const descriptor = openFile(file);
       descriptors.push(descriptor);
       for (const tensor of readHeader(file, descriptor)) {
         if (tensors.has(tensor.name)) throw new CheckpointError(`${file}: tensor ${tensor.name} is there twice`);
@@ -179,6 +203,18 @@ function openFiles(directory: string, files: readonly string[]): Checkpoint {
   }
   return new Checkpoint(directory, tensors, descriptors);
 }
+
+/** Opening a pipe would wait for its writer. */
+function openFile(file: string): number {
+  if (!statSync(file).isFile()) throw new CheckpointError(`${file}: is not a file`);
+  try {
+    return openSync(file, 'r');
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+const unreadable = (file: string, error: unknown): CheckpointError => new CheckpointError(`${file}: can't be read: ${(error as Error).message}`);
 
 function readHeader(file: string, descriptor: number): Located[] {
   const size = fstatSync(descriptor).size;
@@ -200,7 +236,18 @@ function readHeader(file: string, descriptor: number): Located[] {
     if (name === '__metadata__') continue;
     out.push(checkEntry(file, descriptor, begin, size, name, value));
   }
+  checkOverlaps(file, out);
   return out;
+}
+
+/** Bytes of two tensors at once are damage, or one name with two entries. */
+function checkOverlaps(file: string, tensors: readonly Located[]): void {
+  const sorted = tensors.filter(({ byteLength }) => byteLength > 0).sort((a, b) => a.offset - b.offset);
+  for (let i = 1; i < sorted.length; i++) {
+    const [before, own] = [sorted[i - 1], sorted[i]];
+    const end = before.offset + before.byteLength;
+    if (own.offset < end) throw new CheckpointError(`${file}: tensor ${own.name}: expected to begin at byte ${end}, where ${before.name} ends, or later, seen ${own.offset}`);
+  }
 }
 
 function checkEntry(file: string, descriptor: number, begin: number, size: number, name: string, value: unknown): Located {
@@ -209,9 +256,9 @@ function checkEntry(file: string, descriptor: number, begin: number, size: numbe
   };
   if (!isRecord(value)) return refuse('its header entry is not an object');
   const { dtype, shape, data_offsets: offsets } = value;
-  if (typeof dtype !== 'string' || !(dtype in DTYPE_BYTES)) return refuse(`expected a dtype of ${Object.keys(DTYPE_BYTES).join(', ')}, seen ${JSON.stringify(dtype)}`);
-  if (!isIntegers(shape)) return refuse(`expected a shape of non-negative integers, seen ${JSON.stringify(shape)}`);
-  if (!isIntegers(offsets) || offsets.length !== 2) return refuse(`expected two data_offsets, seen ${JSON.stringify(offsets)}`);
+  if (typeof dtype !== 'string' || !Object.hasOwn(DTYPE_BYTES, dtype)) return refuse(`expected a dtype of ${Object.keys(DTYPE_BYTES).join(', ')}, seen ${show(dtype)}`);
+  if (!isIntegers(shape)) return refuse(`expected a shape of non-negative integers, seen ${show(shape)}`);
+  if (!isIntegers(offsets) || offsets.length !== 2) return refuse(`expected two data_offsets, seen ${show(offsets)}`);
   const rowElements = shape.slice(1).reduce((product, n) => product * n, 1);
   const elements = shape.length === 0 ? 1 : shape[0] * rowElements;
   const byteLength = elements * DTYPE_BYTES[dtype];
@@ -220,6 +267,14 @@ function checkEntry(file: string, descriptor: number, begin: number, size: numbe
   if (end - start !== byteLength) return refuse(`${dtype} [${shape.join(', ')}] takes ${byteLength} bytes, data_offsets give ${end - start}`);
   if (begin + end > size) return refuse(`it ends at byte ${begin + end} but the file has ${size}; it is cut off, download it again`);
   return { name, dtype, shape, rowElements, rowBytes: rowElements * DTYPE_BYTES[dtype], byteLength, file, descriptor, offset: begin + start };
+}
+
+const SHOWN = 120;
+
+/** A value as an error message shows it: a file may hold megabytes where a word belongs. */
+export function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing';
+  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}… (${text.length} characters)`;
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
@@ -233,7 +288,14 @@ function isIntegers(value: unknown): value is number[] {
 /** A JSON file of a checkpoint; unreadable or malformed is a CheckpointError. */
 export function readJson(file: string): unknown {
   if (!existsSync(file)) throw new CheckpointError(`${file}: no such file`);
-  return parseJson(file, readFileSync(file, 'utf8'));
+  if (!statSync(file).isFile()) throw new CheckpointError(`${file}: is not a file`);
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+  return parseJson(file, text);
 }
 
 function parseJson(file: string, text: string): unknown {

@@ -134,7 +134,7 @@ function denseSource(checkpoint: Checkpoint, name: string, N: number, K: number)
     outFeatures: N,
     inFeatures: K,
     rows(start, end): WeightRows {
-      const values = checkpoint.read(`${name}.weight`, start, end);
+      const values = checkpoint.readPiece(`${name}.weight`, start, end);
       checkDense(checkpoint, name, start * K, DENSE_DTYPES[dtype], values);
       return { kind: 'dense', dtype: DENSE_DTYPES[dtype], values };
     },
@@ -172,7 +172,7 @@ function w4Source(checkpoint: Checkpoint, name: string, N: number, K: number, gr
       const s0 = checkpoint.read(`${name}.s0`, start, end);
       const rows = {
         kind: 'w4' as const,
-        q: checkpoint.read(`${name}.qweight`, start, end),
+        q: checkpoint.readPiece(`${name}.qweight`, start, end),
         s1,
         m: new Int8Array(m.buffer, m.byteOffset, m.length),
         s0: new Float32Array(s0.buffer, s0.byteOffset, s0.length / 4),
@@ -183,11 +183,11 @@ function w4Source(checkpoint: Checkpoint, name: string, N: number, K: number, gr
   };
 }
 
-/** q·s1 + m must stay within int8 for every q, and s0 must be a usable scale: kernels rely on it. */
+/** q·s1 + m must stay within ±127 for every q, and s0 must be a usable scale: kernels rely on it. */
 function checkW4(checkpoint: Checkpoint, name: string, start: number, s1: Uint8Array, m: Int8Array, s0: Float32Array, groups: number): void {
   for (let i = 0; i < s1.length; i++) {
-    if (m[i] + 15 * s1[i] > 127) {
-      throw new CheckpointError(`${checkpoint.directory}: tensor ${name}.s1: row ${start + Math.floor(i / groups)}, group ${i % groups}: 15 · ${s1[i]} + ${m[i]} exceeds 127; the checkpoint was not quantized with the protective range`);
+    if (m[i] < -127 || m[i] + 15 * s1[i] > 127) {
+      throw new CheckpointError(`${checkpoint.directory}: tensor ${name}.s1: row ${start + Math.floor(i / groups)}, group ${i % groups}: expected 8-bit weights within ±127, seen ${m[i]} to ${m[i]} + 15 · ${s1[i]}; the checkpoint was not quantized with the protective range`);
     }
   }
   for (let i = 0; i < s0.length; i++) {

@@ -184,4 +184,4 @@ export function fromFloat32(dtype: 'f32' | 'f16' | 'bf16', values: Float32Array)
   return bytesOf(halves);
 }
 
-export const bytesOf = (values: Float32Array | Uint16Array | Int8Array): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+export const bytesOf = (values: Float32Array | Uint16Array | Int8Array | Uint8Array): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readReferenceLogits, relativeError, sequenceLogits } from '../evaluate/logits.ts';
 import { readConfig } from '../model/config.ts';
 import { loadModel } from '../model/load.ts';
-import { openCheckpoint } from '../model/safetensors.ts';
+import { CheckpointError, openCheckpoint } from '../model/safetensors.ts';
 import type { Checkpoint } from '../model/safetensors.ts';
 import { bytesOf } from './encode.ts';
 import type { PlannedTensor } from './plan.ts';
@@ -252,6 +252,37 @@ describe('quantize', () => {
       expect(w.subarray(128, 256).every((v) => Math.abs(v + 0.125) < 1e-6)).toBe(true);
       expect(w.every((v) => Number.isFinite(v))).toBe(true);
     }
+  });
+
+  it('refuses a source whose shard index leads out of it or names what is not there', async () => {
+    for (const shard of ['../secret.safetensors', 'model-00007-of-00009.safetensors']) {
+      const source = join(root, 'shards');
+      cpSync(LLAMA, source, { recursive: true });
+      writeFileSync(join(source, 'model.safetensors.index.json'), JSON.stringify({ weight_map: { 'model.norm.weight': shard } }));
+      await expect(quantize(source, target)).rejects.toThrow(CheckpointError);
+      expect(readdirSync(root)).toEqual(['shards']);
+    }
+  });
+
+  it.each([
+    ['s0', Float32Array.of(NaN), /tensor model\.layers\.1\.mlp\.up_proj\.s0: expected finite scales ≥ 0, seen NaN in row 0/],
+    ['s0', Float32Array.of(-1), /s0: expected finite scales ≥ 0, seen -1 in row 0/],
+    ['s1', Uint8Array.of(255), /s1: row 0, group 0: expected 8-bit weights within ±127/],
+    ['m', Int8Array.of(127), /s1: row 0, group 0: expected 8-bit weights within ±127, seen 127 to/],
+    ['m', Int8Array.of(-128), /s1: row 0, group 0: expected 8-bit weights within ±127, seen -128 to/],
+    ['qweight', null, /tensor model\.layers\.1\.mlp\.up_proj\.qweight is missing/],
+    ['m', null, /tensor model\.layers\.1\.mlp\.up_proj\.m is missing/],
+  ])('a result whose %s was damaged to %o does not load', async (part, value, message) => {
+    await quantize(LLAMA, target);
+    const file = join(target, 'model.safetensors');
+    const bytes = readFileSync(file);
+    const begin = 8 + Number(bytes.readBigUInt64LE(0));
+    const header = JSON.parse(bytes.toString('utf8', 8, begin)) as Record<string, { data_offsets: number[] }>;
+    const name = `model.layers.1.mlp.up_proj.${part}`;
+    if (value === null) bytes.write(bytes.toString('utf8', 8, begin).replace(`"${name}"`, `"${name.replaceAll('1', 'x')}"`), 8);
+    else bytes.set(bytesOf(value), begin + header[name].data_offsets[0]);
+    writeFileSync(file, bytes);
+    await expect(loadModel(target, { backend: 'reference', cacheTokens: 32 })).rejects.toThrow(message);
   });
 
   it('refuses what is quantized already', async () => {

@@ -75,13 +75,13 @@ export async function quantize(source: string, target: string, options: Partial<
   if (config.quantization !== null) throw new CheckpointError(`${source}: is quantized already; give the full-precision checkpoint`);
   const turns = new Turns(settings.signal);
   const standing = readTarget(source, target);
+  using checkpoint = openCheckpoint(source);
   const identity = await identify(source, config, settings, turns, onProgress);
   if (standing !== null && !settings.force) {
     checkSame(target, standing, identity.record);
     return describe('present', source, target, standing);
   }
 
-  using checkpoint = openCheckpoint(source);
   const rotation = identity.rotation;
   const plan = planCheckpoint(checkpoint, config, rotation, settings);
   const writer = new CheckpointWriter(target, tensorsOf(plan, settings.groupSize), settings.shardBytes);
@@ -96,7 +96,7 @@ export async function quantize(source: string, target: string, options: Partial<
   } catch (error) {
     writer.abort();
     const other = isOccupied(error) ? readTarget(source, target) : null;
-    if (other === null) throw error;
+    if (other === null) throw isRefusedWrite(error) ? new CheckpointError(`${target}: can't be written: ${error.message}`, { cause: error }) : error;
     checkSame(target, other, identity.record);
     return describe('present', source, target, other);
   }
@@ -250,6 +250,11 @@ function describe(status: QuantizeResult['status'], source: string, target: stri
 const weightBytes = (directory: string): number =>
   weightFiles(directory)
     .reduce((sum, file) => sum + statSync(join(directory, file)).size, 0);
+
+/** The system's own words for a full disk do not say which. */
+function isRefusedWrite(error: unknown): error is Error {
+  return error instanceof Error && ['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '');
+}
 
 /** Another run was faster: its directory has the name now. */
 function isOccupied(error: unknown): boolean {

@@ -19,6 +19,8 @@ export interface AnswerOptions {
   readonly context: Context;
   readonly admission: Admission;
   readonly requestId: string;
+  /** Of every response to this request. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly toError: (error: unknown) => ApiError;
 }
 
@@ -105,10 +107,16 @@ export function streamAnswers(set: AnswerSet, options: AnswerOptions, renderer: 
     }
   };
   return eventStream(options.context, run, {
-    headers: { 'x-request-id': options.requestId },
+    headers: options.headers,
     onCancel: () => abort.abort(),
     toError: options.toError,
   });
+}
+
+/** Seed of an answer: they count up from the request's, and begin again behind the last of 53 bits. */
+export function nthSeed(seed: number | undefined, index: number): number | undefined {
+  if (seed === undefined) return undefined;
+  return seed + index <= Number.MAX_SAFE_INTEGER ? seed + index : seed - 2 ** 53 + index;
 }
 
 /** Aborts when the client goes away, or by hand. */

@@ -126,6 +126,8 @@ describe('chat completions', () => {
     expect(body.choices.map((choice) => choice.index)).toEqual([0, 1, 2]);
     expect(body.usage).toMatchObject({ prompt_tokens: 21, completion_tokens: 12 });
     expect(requests.map((request) => request.sampling.seed)).toEqual([5, 6, 7]);
+    await chat(app, { n: 3, seed: Number.MAX_SAFE_INTEGER });
+    expect(requests.slice(3).map((request) => request.sampling.seed)).toEqual([Number.MAX_SAFE_INTEGER, 0, 1]);
     const streamed = await chunks(await chat(app, { n: 2, stream: true }));
     for (const index of [0, 1]) {
       const text = streamed.filter((chunk) => chunk.choices[0].index === index).map((chunk) => chunk.choices[0].delta.content ?? '');
@@ -191,6 +193,24 @@ describe('completions', () => {
       text_offset: [0, 1],
     });
   });
+
+  test('log-probabilities of tokens that are parts of a character', async () => {
+    const bytes = ['a', 'bytes:\\xf0', 'bytes:\\x9f', 'bytes:\\x99', 'bytes:\\x82', 'b'];
+    const [choice] = (await json<OpenAI.Completion>(complete(setup('a🙂b').app, { logprobs: 5 }))).choices;
+    expect(choice).toMatchObject({ text: 'a🙂b', logprobs: { tokens: bytes, text_offset: [0, 1, 1, 1, 1, 3] } });
+    expect(choice.logprobs?.top_logprobs?.map((top) => Object.keys(top).length)).toEqual([5, 5, 5, 5, 5, 5]);
+    const streamed = await chunks<OpenAI.Completion>(await complete(setup('a🙂b', { tokensPerStep: 2 }).app, { logprobs: 0, stream: true }));
+    const parts = streamed.flatMap((chunk) => chunk.choices[0].logprobs ?? []);
+    expect(parts.flatMap((part) => part.tokens)).toEqual(bytes);
+    expect(parts.flatMap((part) => part.text_offset)).toEqual([0, 1, 1, 1, 1, 3]);
+  });
+
+  test('the default length ends with the context', async () => {
+    const { app, requests } = setup('x', { maxModelLength: 20 });
+    expect((await complete(app, { prompt: 'x'.repeat(15) })).status).toBe(200);
+    expect(requests[0].sampling.maxTokens).toBe(5);
+    expect((await refusal(complete(app, { prompt: 'x'.repeat(15), max_tokens: 6 }), 400)).code).toBe('context_length_exceeded');
+  });
 });
 
 describe('what is wrong has a name', () => {
@@ -202,7 +222,7 @@ describe('what is wrong has a name', () => {
     [{ top_p: 0 }, 'top_p', />\s?0/u],
     [{ n: 129 }, 'n', /128/u],
     [{ n: 0 }, 'n', /1/u],
-    [{ max_tokens: 0 }, 'max_tokens', /1/u],
+    [{ max_tokens: 0 }, 'max_tokens', /1.*\(seen: 0\)/u],
     [{ max_tokens: 1.5 }, 'max_tokens', /int/u],
     [{ seed: 'x' }, 'seed', /number/u],
     [{ stop: Array(17).fill('x') }, 'stop', /16/u],
@@ -252,6 +272,18 @@ describe('what is wrong has a name', () => {
     expect(error).toMatchObject({ code: 'model_not_found', param: 'model', message: expect.stringContaining('"tiny"') });
   });
 
+  test('a prompt that is far too long is not even tokenized', async () => {
+    const error = await refusal(chat(app, { messages: [{ role: 'user', content: 'x'.repeat(1_000_000) }] }), 400);
+    expect(error).toMatchObject({ code: 'context_length_exceeded', message: expect.stringMatching(/at least 83338 tokens.*4096/u) });
+    await refusal(complete(app, { prompt: 'x'.repeat(1_000_000) }), 400);
+  });
+
+  test('bytes that are not UTF-8', async () => {
+    const body = Buffer.concat([Buffer.from('{"model":"tiny","prompt":"'), Buffer.of(0xff), Buffer.from('"}')]);
+    const response = await app.request('/v1/completions', { method: 'POST', body });
+    expect((await refusal(response, 400)).message).toMatch(/UTF-8/u);
+  });
+
   test('bad JSON, no JSON, an array', async () => {
     expect((await refusal(post(app, '/v1/chat/completions', '{"model": '), 400)).code).toBe('invalid_json');
     await refusal(post(app, '/v1/chat/completions', ''), 400);
@@ -266,7 +298,9 @@ describe('what is wrong has a name', () => {
   });
 
   test('embeddings are refused clearly', async () => {
-    expect((await refusal(post(app, '/v1/embeddings', { input: 'x' }), 501)).message).toMatch(/does not compute embeddings/u);
+    const response = await post(app, '/v1/embeddings', { input: 'x' });
+    expect(response.headers.get('x-should-retry')).toBe('false');
+    expect((await refusal(response, 501)).message).toMatch(/does not compute embeddings/u);
   });
 
   test('bodies over the limit', async () => {
@@ -330,7 +364,8 @@ describe('around the models', () => {
     expect(text).toContain('vllm:generation_tokens_total{model_name="tiny"} 6');
     expect(text).toContain('vllm:request_success_total{model_name="tiny",finished_reason="length"} 1');
     expect(text).toContain('vllm:time_to_first_token_seconds_count{model_name="tiny"} 2');
-    expect(text).toContain('vllm:inter_token_latency_seconds_count{model_name="tiny"} 4');
+    for (const name of ['inter_token_latency', 'time_per_output_token']) expect(text).toContain(`vllm:${name}_seconds_count{model_name="tiny"} 4`);
+    for (const name of ['kv_cache', 'gpu_cache']) expect(text).toContain(`vllm:${name}_usage_perc{model_name="tiny"} 0`);
     expect(text).toContain('vllm:cache_config_info{model_name="tiny",block_size="32",num_gpu_blocks="64"} 1');
     expect(await (await app.request('/metrics')).text()).toContain('vllm:prompt_tokens_total{model_name="tiny"} 42');
   });
@@ -339,6 +374,8 @@ describe('around the models', () => {
     const { app, engine } = setup('x');
     Object.assign(engine, { failure: new Error('out of memory') });
     expect((await refusal(app.request('/health'), 503)).code).toBe('engine_stopped');
+    expect((await refusal(chat(app, {}), 503)).code).toBe('engine_stopped');
+    expect((await refusal(complete(app, { stream: true }), 503)).code).toBe('engine_stopped');
   });
 
   test('tokenize and detokenize', async () => {
@@ -358,6 +395,30 @@ describe('around the models', () => {
     await refusal(app.request('/v1/models', { headers: { authorization: 'Bearer wrong' } }), 401);
     await refusal(app.request('/nothing'), 401);
     expect((await app.request('/v1/models', { headers: { authorization: 'Bearer secret' } })).status).toBe(200);
+  });
+
+  test('pages of origins that are allowed may read answers', async () => {
+    const { app } = setup('Hey', { apiKey: 'secret', corsOrigins: ['http://page.example'] });
+    const asked = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization, x-stainless-os' };
+    const preflight = (origin: string): Promise<Response> => Promise.resolve(app.request('/v1/chat/completions', { method: 'OPTIONS', headers: { origin, ...asked } }));
+    const granted = await preflight('http://page.example');
+    expect(granted.status).toBe(204);
+    expect(Object.fromEntries(granted.headers)).toMatchObject({
+      'access-control-allow-origin': 'http://page.example',
+      'access-control-allow-headers': 'authorization, x-stainless-os',
+      'access-control-allow-methods': 'GET, POST',
+      vary: 'Origin',
+    });
+    const refused = await preflight('http://other.example');
+    expect(refused.status).toBe(401);
+    expect(refused.headers.get('access-control-allow-origin')).toBeNull();
+    const origin = { origin: 'http://page.example' };
+    for (const headers of [origin, { ...origin, authorization: 'Bearer secret' }] as Record<string, string>[]) {
+      for (const stream of [false, true]) expect((await chat(app, { stream }, headers)).headers.get('access-control-allow-origin')).toBe('http://page.example');
+    }
+    const open = setup('Hey', { corsOrigins: ['*'] });
+    expect((await chat(open.app, {}, { origin: 'null' })).headers.get('access-control-allow-origin')).toBe('*');
+    expect((await chat(setup('Hey').app, {}, { origin: 'null' })).headers.get('access-control-allow-origin')).toBeNull();
   });
 
   test('overload is refused and passes', async () => {

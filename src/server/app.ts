@@ -1,13 +1,14 @@
 /** Routes. Web-standard requests and responses: `app.request()` tests them without a socket. */
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import { type Context, Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import type { ChatModel } from '../chat/chat-model.ts';
 import { LocalModel } from '../chat/local.ts';
 import { Admission } from './admission.ts';
 import type { AnswerOptions } from './answers.ts';
+import { readJson } from './body.ts';
 import { chatCompletion } from './chat.ts';
 import { textCompletion } from './completions.ts';
+import { corsHeaders, preflightHeaders } from './cors.ts';
 import { ApiError, toApiError } from './errors.ts';
 import { Metrics } from './metrics.ts';
 import { chatSchema, completionSchema, detokenizeSchema, parseBody, refuseUnsupported, tokenizeSchema } from './schema.ts';
@@ -25,6 +26,8 @@ export interface AppOptions {
   readonly limits?: Partial<Limits>;
   /** Asked for as `Authorization: Bearer`, everywhere but at /health. */
   readonly apiKey?: string;
+  /** Origins whose pages may call from a browser; `*`: all. None by default. */
+  readonly corsOrigins?: readonly string[];
   /** Told of failures that are not the client's. */
   readonly log?: (message: string) => void;
 }
@@ -32,7 +35,7 @@ export interface AppOptions {
 export type App = Hono<Env>;
 
 interface Env {
-  Variables: { requestId: string };
+  Variables: { requestId: string; headers: Readonly<Record<string, string>> };
 }
 
 type Route = (context: Context<Env>) => Response | Promise<Response>;
@@ -49,7 +52,7 @@ export function createApp(options: AppOptions): App {
 
   const modelNamed = (id: string): ChatModel => {
     const model = models.get(id);
-    if (model !== undefined) return model;
+    if (model !== undefined) return running(model);
     const names = [...models.keys()].map((name) => `"${name}"`).join(', ');
     throw new ApiError(404, `The model "${id}" does not exist here; there is ${names}`, { param: 'model', code: 'model_not_found' });
   };
@@ -62,6 +65,7 @@ export function createApp(options: AppOptions): App {
     context,
     admission,
     requestId: context.get('requestId'),
+    headers: context.get('headers'),
     toError: (error) => toApiError(error, log),
   });
   const modelBody = (model: ChatModel): object => ({
@@ -76,8 +80,7 @@ export function createApp(options: AppOptions): App {
     '/health': {
       method: 'GET',
       route: (context) => {
-        const failed = [...local.values()].find((model) => model.engine.failure !== null);
-        if (failed !== undefined) throw new ApiError(503, `The engine of "${failed.id}" has stopped`, { code: 'engine_stopped' });
+        for (const model of local.values()) running(model);
         return context.json({ status: 'ok' });
       },
     },
@@ -88,7 +91,7 @@ export function createApp(options: AppOptions): App {
     '/v1/chat/completions': {
       method: 'POST',
       route: async (context) => {
-        const body = parseBody(chatSchema, await readJson(context));
+        const body = parseBody(chatSchema, await readJson(context, limits.bodyBytes));
         refuseUnsupported(body);
         return chatCompletion(modelNamed(body.model), body, answerOptions(context));
       },
@@ -96,7 +99,7 @@ export function createApp(options: AppOptions): App {
     '/v1/completions': {
       method: 'POST',
       route: async (context) => {
-        const body = parseBody(completionSchema, await readJson(context));
+        const body = parseBody(completionSchema, await readJson(context, limits.bodyBytes));
         refuseUnsupported(body);
         return textCompletion(localNamed(body.model), body, answerOptions(context));
       },
@@ -104,13 +107,17 @@ export function createApp(options: AppOptions): App {
     '/v1/embeddings': {
       method: 'POST',
       route: () => {
-        throw new ApiError(501, 'This server does not compute embeddings: its models generate text', { code: 'not_implemented' });
+        throw new ApiError(501, 'This server does not compute embeddings: its models generate text', {
+          code: 'not_implemented',
+          // OpenAI's clients would try again.
+          headers: { 'x-should-retry': 'false' },
+        });
       },
     },
     '/tokenize': {
       method: 'POST',
       route: async (context) => {
-        const body = parseBody(tokenizeSchema, await readJson(context));
+        const body = parseBody(tokenizeSchema, await readJson(context, limits.bodyBytes));
         const model = localNamed(body.model);
         const tokens = tokenizeBody(model, body);
         return context.json({
@@ -124,7 +131,7 @@ export function createApp(options: AppOptions): App {
     '/detokenize': {
       method: 'POST',
       route: async (context) => {
-        const body = parseBody(detokenizeSchema, await readJson(context));
+        const body = parseBody(detokenizeSchema, await readJson(context, limits.bodyBytes));
         const { tokenizer } = localNamed(body.model);
         const wrong = body.tokens.find((token) => token >= tokenizer.vocabSize);
         if (wrong !== undefined) throw new ApiError(400, `Token id ${wrong} is outside of the vocabulary (0 to ${tokenizer.vocabSize - 1})`, { param: 'tokens' });
@@ -137,19 +144,17 @@ export function createApp(options: AppOptions): App {
   app.use(async (context, next) => {
     const given = context.req.header('x-request-id');
     const requestId = given !== undefined && /^[\w.:-]{1,128}$/u.test(given) ? given : randomUUID().replaceAll('-', '');
+    const cors = corsHeaders(options.corsOrigins ?? [], context.req.header('origin'));
+    const headers = { 'x-request-id': requestId, ...cors };
     context.set('requestId', requestId);
-    context.header('x-request-id', requestId);
+    context.set('headers', headers);
+    for (const [name, value] of Object.entries(headers)) context.header(name, value);
+    if ('access-control-allow-origin' in cors && isPreflight(context)) {
+      return context.body(null, 204, preflightHeaders(context.req.header('access-control-request-headers')));
+    }
     if (options.apiKey !== undefined && context.req.path !== '/health') authorize(context, options.apiKey);
-    await next();
+    return next();
   });
-  app.use(
-    bodyLimit({
-      maxSize: limits.bodyBytes,
-      onError: () => {
-        throw new ApiError(413, `The request's body exceeds ${limits.bodyBytes} bytes`, { code: 'request_too_large' });
-      },
-    }),
-  );
   for (const [path, { method, route }] of Object.entries(routes)) {
     app.on(method, path, route);
     app.all(path, (context) => {
@@ -169,14 +174,12 @@ function tokenizeBody(model: LocalModel, body: ReturnType<typeof parseBody<typeo
   return body.add_special_tokens === false ? model.tokenizer.encode(body.prompt) : model.encodePrompt(body.prompt);
 }
 
-async function readJson(context: Context): Promise<unknown> {
-  const text = await context.req.text();
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new ApiError(400, `The request's body is not JSON: ${error instanceof Error ? error.message : String(error)}`, { code: 'invalid_json' });
-  }
+function running<T extends ChatModel>(model: T): T {
+  if (!(model instanceof LocalModel) || model.engine.failure === null) return model;
+  throw new ApiError(503, `The engine of "${model.id}" has stopped`, { code: 'engine_stopped' });
 }
+
+const isPreflight = ({ req }: Context): boolean => req.method === 'OPTIONS' && req.header('access-control-request-method') !== undefined;
 
 function authorize(context: Context, apiKey: string): void {
   const given = /^Bearer (.+)$/iu.exec(context.req.header('authorization') ?? '')?.[1];

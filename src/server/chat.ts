@@ -1,5 +1,5 @@
 import type { ChatEvent, ChatModel, ChatRequest, TokenLogprob, ToolCall } from '../chat/chat-model.ts';
-import { type ChunkRenderer, type Collected, chunkBuilder, collectAnswers, finishReason, type AnswerOptions, stopReason, streamAnswers } from './answers.ts';
+import { type ChunkRenderer, type Collected, chunkBuilder, collectAnswers, finishReason, nthSeed, type AnswerOptions, stopReason, streamAnswers } from './answers.ts';
 import { type ChatBody, samplingOf } from './schema.ts';
 
 /** POST /v1/chat/completions */
@@ -15,8 +15,7 @@ export function chatCompletion(model: ChatModel, body: ChatBody, options: Answer
   };
   const count = body.n ?? 1;
   const start = (index: number, signal: AbortSignal): AsyncIterable<ChatEvent> => {
-    const seed = request.seed === undefined ? undefined : request.seed + index;
-    const events = model.stream({ ...request, seed, signal });
+    const events = model.stream({ ...request, seed: nthSeed(request.seed, index), signal });
     return body.parallel_tool_calls === false ? firstCallOnly(events) : events;
   };
   const set = { count, answersPerPrompt: count, start };

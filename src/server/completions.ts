@@ -1,26 +1,25 @@
 import type { ChatEvent, CompletionRequest, TokenLogprob } from '../chat/chat-model.ts';
 import type { LocalModel } from '../chat/local.ts';
-import { type ChunkRenderer, chunkBuilder, collectAnswers, finishReason, type AnswerOptions, stopReason, streamAnswers } from './answers.ts';
+import { type ChunkRenderer, chunkBuilder, collectAnswers, finishReason, nthSeed, type AnswerOptions, stopReason, streamAnswers } from './answers.ts';
 import { type CompletionBody, samplingOf } from './schema.ts';
 
-/** As with OpenAI, where the request names none. */
+/** As with OpenAI, where the request names none; less where the context ends before. */
 const DEFAULT_MAX_TOKENS = 16;
 
 /** POST /v1/completions */
 export function textCompletion(model: LocalModel, body: CompletionBody, options: AnswerOptions): Promise<Response> {
   const prompts = promptsOf(body.prompt);
   const choices = body.n ?? 1;
-  const sampling = samplingOf(body);
+  const defaults = { ...model.defaults, maxTokens: DEFAULT_MAX_TOKENS };
   const request: Omit<CompletionRequest, 'prompt'> = {
-    ...sampling,
-    maxTokens: sampling.maxTokens ?? DEFAULT_MAX_TOKENS,
+    ...samplingOf(body),
     echo: body.echo,
     logprobs: body.logprobs,
     cacheSalt: body.cache_salt,
   };
   const start = (index: number, signal: AbortSignal): AsyncIterable<ChatEvent> => {
-    const seed = request.seed === undefined ? undefined : request.seed + (index % choices);
-    return model.complete({ ...request, prompt: prompts[Math.floor(index / choices)], seed, signal });
+    const seed = nthSeed(request.seed, index % choices);
+    return model.complete({ ...request, prompt: prompts[Math.floor(index / choices)], seed, signal }, defaults);
   };
   const set = { count: prompts.length * choices, answersPerPrompt: choices, start };
   const head = { id: `cmpl-${options.requestId}`, object: 'text_completion', created: Math.floor(Date.now() / 1000), model: model.id };
@@ -30,7 +29,7 @@ export function textCompletion(model: LocalModel, body: CompletionBody, options:
     choices: answers.map(({ text, logprobs, finish }, index) => ({
       index,
       text,
-      logprobs: body.logprobs === undefined ? null : logprobsBody(logprobs, 0),
+      logprobs: body.logprobs === undefined ? null : new LogprobsRenderer().render(logprobs),
       finish_reason: finishReason(finish),
       stop_reason: stopReason(finish),
     })),
@@ -45,33 +44,47 @@ function promptsOf(prompt: CompletionBody['prompt']): readonly Prompt[] {
   return typeof prompt[0] === 'number' ? [prompt as number[]] : (prompt as string[] | number[][]);
 }
 
-function logprobsBody(entries: readonly TokenLogprob[], offset: number): object {
-  let place = offset;
-  return {
-    tokens: entries.map(({ token }) => token),
-    token_logprobs: entries.map(({ logprob }) => logprob),
-    top_logprobs: entries.map(({ top }) => Object.fromEntries(top.map(({ token, logprob }) => [token, logprob]))),
-    text_offset: entries.map(({ token }) => {
-      const start = place;
-      place += token.length;
-      return start;
-    }),
-  };
+/** Log-probabilities of an answer, whole or in pieces. Offsets are places in its text, where a character may be of several tokens. */
+class LogprobsRenderer {
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  #offset = 0;
+
+  render(entries: readonly TokenLogprob[]): object {
+    return {
+      tokens: entries.map(tokenName),
+      token_logprobs: entries.map(({ logprob }) => logprob),
+      top_logprobs: entries.map(({ top }) => Object.fromEntries(top.map((entry) => [tokenName(entry), entry.logprob]))),
+      text_offset: entries.map(({ bytes }) => {
+        const start = this.#offset;
+        this.#offset += this.#decoder.decode(Uint8Array.from(bytes), { stream: true }).length;
+        return start;
+      }),
+    };
+  }
+}
+
+/** OpenAI's spelling of what is not text by itself, so that such tokens differ from each other: `bytes:\xf0\x9f`. */
+function tokenName({ token, bytes }: Pick<TokenLogprob, 'token' | 'bytes'>): string {
+  if (!token.includes('\uFFFD') || Buffer.from(token).equals(Uint8Array.from(bytes))) return token;
+  return `bytes:${bytes.map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}`;
 }
 
 function completionChunks(head: { id: string; object: string; created: number; model: string }, body: CompletionBody): ChunkRenderer {
   const includeUsage = body.stream_options?.include_usage === true;
   const chunk = chunkBuilder(head, includeUsage);
-  const lengths = new Map<number, number>();
+  const renderers = new Map<number, LogprobsRenderer>();
+  const rendererOf = (index: number): LogprobsRenderer => {
+    const renderer = renderers.get(index) ?? new LogprobsRenderer();
+    renderers.set(index, renderer);
+    return renderer;
+  };
   return {
     event(event, index) {
       if (event.type === 'finish') {
         return chunk.choice(index, `"text":"","logprobs":null,"finish_reason":"${finishReason(event)}","stop_reason":${JSON.stringify(stopReason(event))}`);
       }
       if (event.type !== 'text-delta') return '';
-      const offset = lengths.get(index) ?? 0;
-      lengths.set(index, offset + event.text.length);
-      const logprobs = event.logprobs === undefined ? 'null' : JSON.stringify(logprobsBody(event.logprobs, offset));
+      const logprobs = event.logprobs === undefined ? 'null' : JSON.stringify(rendererOf(index).render(event.logprobs));
       return chunk.choice(index, `"text":${JSON.stringify(event.text)},"logprobs":${logprobs},"finish_reason":null`);
     },
     usage: includeUsage ? chunk.usage : null,

@@ -40,16 +40,22 @@ export class ApiError extends Error {
 /** What the client is told of an error; what is nobody's business but ours stays in the log. */
 export function toApiError(error: unknown, log: (message: string) => void): ApiError {
   if (error instanceof ApiError) return error;
-  if (error instanceof RequestError) {
-    const code = error instanceof ContextLengthError ? 'context_length_exceeded' : undefined;
-    return new ApiError(400, error.message, { param: error.parameter === null ? null : snakeCase(error.parameter), code });
-  }
+  if (error instanceof RequestError) return requestError(error);
   if (error instanceof RemoteError) {
     const passed = error.status === 400 || error.status === 404 || error.status === 429;
     return new ApiError(passed ? (error.status ?? 502) : 502, error.message, { code: 'upstream_error' });
   }
   log(error instanceof Error ? (error.stack ?? error.message) : String(error));
   return new ApiError(500, 'The server failed to answer this request; its log has the reason', { code: 'internal_error' });
+}
+
+/** Parameters have the names that the client gave them. */
+function requestError(error: RequestError): ApiError {
+  const code = error instanceof ContextLengthError ? 'context_length_exceeded' : undefined;
+  const { message, parameter } = error;
+  if (parameter === null) return new ApiError(400, message, { code });
+  const param = snakeCase(parameter);
+  return new ApiError(400, message.startsWith(`${parameter} `) ? param + message.slice(parameter.length) : message, { param, code });
 }
 
 const snakeCase = (name: string): string => name.replace(/[A-Z]/gu, (letter) => `_${letter.toLowerCase()}`);

@@ -1,6 +1,6 @@
 /** A listening server around an app, and its orderly end. */
 import type { AddressInfo, Socket } from 'node:net';
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { createAdaptorServer } from '@hono/node-server';
 import { type App, type AppOptions, createApp } from './app.ts';
 import { ApiError } from './errors.ts';
@@ -36,11 +36,12 @@ export async function listen(app: App, options: ListenOptions): Promise<Listenin
     fetch: (request, env) => (closing === null ? app.fetch(request, env) : refused()),
     overrideGlobalObjects: false,
   }) as Server;
-  const idle = trackIdle(server);
+  const connections = trackConnections(server);
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    const fail = (error: NodeJS.ErrnoException): void => reject(listenError(error, options));
+    server.once('error', fail);
     server.listen(options.port, options.host, () => {
-      server.off('error', reject);
+      server.off('error', fail);
       resolve();
     });
   });
@@ -49,8 +50,19 @@ export async function listen(app: App, options: ListenOptions): Promise<Listenin
   return {
     url: `http://${host}:${port}`,
     port,
-    close: () => (closing ??= drain(server, idle, options.drainMs ?? DEFAULT_DRAIN_MS)),
+    close: () => (closing ??= drain(server, connections, options.drainMs ?? DEFAULT_DRAIN_MS)),
   };
+}
+
+const LISTEN_ERRORS: Record<string, string> = {
+  EADDRINUSE: 'another program listens there: choose another port, or 0 for any that is free',
+  EACCES: 'the system reserves this port: choose one from 1024 on',
+  EADDRNOTAVAIL: 'this machine does not have that address',
+  ENOTFOUND: 'there is no such host',
+};
+
+function listenError(error: NodeJS.ErrnoException, { host, port }: ListenOptions): Error {
+  return new Error(`Cannot listen at ${host}, port ${port}: ${LISTEN_ERRORS[error.code ?? ''] ?? error.message}`, { cause: error });
 }
 
 /** For requests that come in over connections kept alive. */
@@ -59,30 +71,34 @@ function refused(): Response {
   return Response.json(error.body, { status: error.status, headers: { connection: 'close' } });
 }
 
-/** Connections without a request in flight; Node's own closeIdleConnections leaves out those that never had one. */
-function trackIdle(server: Server): ReadonlySet<Socket> {
-  const idle = new Set<Socket>();
+/** Open connections, each with its request in flight. Node's own closeIdleConnections leaves out those that never had one. */
+type Connections = ReadonlyMap<Socket, IncomingMessage | null>;
+
+function trackConnections(server: Server): Connections {
+  const connections = new Map<Socket, IncomingMessage | null>();
   server.on('connection', (socket: Socket) => {
-    idle.add(socket);
-    socket.once('close', () => idle.delete(socket));
+    connections.set(socket, null);
+    socket.once('close', () => connections.delete(socket));
   });
-  server.on('request', ({ socket }, response) => {
-    idle.delete(socket);
+  server.on('request', (request: IncomingMessage, response) => {
+    const { socket } = request;
+    connections.set(socket, request);
     response.once('close', () => {
       if (!server.listening) socket.destroySoon();
-      else if (!socket.destroyed) idle.add(socket);
+      else if (!socket.destroyed) connections.set(socket, null);
     });
   });
-  return idle;
+  return connections;
 }
 
-function drain(server: Server, idle: ReadonlySet<Socket>, limitMs: number): Promise<void> {
+/** A request that is still coming in has not begun: it may go to another server. */
+function drain(server: Server, connections: Connections, limitMs: number): Promise<void> {
   return new Promise((resolve) => {
     const limit = setTimeout(() => server.closeAllConnections(), limitMs);
     server.close(() => {
       clearTimeout(limit);
       resolve();
     });
-    for (const socket of idle) socket.destroy();
+    for (const [socket, request] of connections) if (request?.complete !== true) socket.destroy();
   });
 }

@@ -9,6 +9,7 @@ const GAUGES: readonly [name: string, help: string, read: Read][] = [
   ['vllm:num_requests_running', 'Requests in the running batch', (stats) => stats.numRequestsRunning],
   ['vllm:num_requests_waiting', 'Requests waiting to be scheduled', (stats) => stats.numRequestsWaiting],
   ['vllm:kv_cache_usage_perc', 'Share of cache blocks in use, 0 to 1', (stats) => stats.cacheUsage],
+  ['vllm:gpu_cache_usage_perc', 'The same under its older name', (stats) => stats.cacheUsage],
 ];
 
 const COUNTERS: readonly [name: string, help: string, read: Read][] = [
@@ -31,7 +32,8 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #finished: Counter;
   readonly #firstToken: Histogram;
-  readonly #interToken: Histogram;
+  /** Under its name and its older one. */
+  readonly #interToken: readonly Histogram[];
   readonly #endToEnd: Histogram;
   readonly #promptTokens: Histogram;
   readonly #generationTokens: Histogram;
@@ -58,7 +60,9 @@ export class Metrics {
     this.#finished = new Counter({ name: 'vllm:request_success_total', help: 'Requests finished', labelNames: ['model_name', 'finished_reason'], registers });
     const histogram = (name: string, help: string, buckets: number[]): Histogram => new Histogram({ name, help, buckets, labelNames: LABELS, registers });
     this.#firstToken = histogram('vllm:time_to_first_token_seconds', 'From the request to its first token', FIRST_TOKEN_SECONDS);
-    this.#interToken = histogram('vllm:inter_token_latency_seconds', 'Between the steps that gave a request tokens', TOKEN_SECONDS);
+    this.#interToken = ['vllm:inter_token_latency_seconds', 'vllm:time_per_output_token_seconds'].map((name) =>
+      histogram(name, 'Between the steps that gave a request tokens', TOKEN_SECONDS),
+    );
     this.#endToEnd = histogram('vllm:e2e_request_latency_seconds', 'From the request to its last token', REQUEST_SECONDS);
     this.#promptTokens = histogram('vllm:request_prompt_tokens', 'Prompt tokens of a request', TOKENS);
     this.#generationTokens = histogram('vllm:request_generation_tokens', 'Generated tokens of a request', TOKENS);
@@ -69,7 +73,7 @@ export class Metrics {
     return {
       step: ({ first, sinceStart, sinceLast }) => {
         if (first) this.#firstToken.observe(label, sinceStart);
-        else this.#interToken.observe(label, sinceLast);
+        else for (const metric of this.#interToken) metric.observe(label, sinceLast);
       },
       end: ({ reason, seconds, usage }) => {
         this.#finished.inc({ ...label, finished_reason: reason });

@@ -161,7 +161,16 @@ export function parseBody<T extends z.ZodType>(schema: T, body: unknown): z.outp
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const param = pathText(issue.path);
-  throw new ApiError(400, param === '' ? issue.message : `${param}: ${issue.message}`, { param: param === '' ? null : param });
+  const message = `${issue.message}${seen(issue, body)}`;
+  throw new ApiError(400, param === '' ? message : `${param}: ${message}`, { param: param === '' ? null : param });
+}
+
+/** The value, where the message says only what it should be. */
+function seen({ message, path }: z.core.$ZodIssue, body: unknown): string {
+  const value = path.reduce<unknown>((part, key) => (part as Record<PropertyKey, unknown> | null | undefined)?.[key], body);
+  if (message.includes('received') || value === undefined || typeof value === 'object') return '';
+  const text = JSON.stringify(value);
+  return ` (seen: ${text.length > 60 ? `${text.slice(0, 60)}…` : text})`;
 }
 
 function pathText(path: readonly PropertyKey[]): string {

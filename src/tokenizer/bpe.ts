@@ -34,30 +34,36 @@ const CACHED_WORDS = 20_000;
 const CACHED_WORD_LENGTH = 32;
 const NONE = -1;
 
+/** GPT-2's spelling of bytes: printable ones as themselves, the rest as letters from U+0100 on. */
+export const LETTER_OF_BYTE: readonly string[] = (() => {
+  const printable = (byte: number): boolean => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+  let next = 256;
+  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : next++));
+})();
+
 export interface BpeEncoder {
   encode(text: string): number[];
 }
 
-/** Null where the tokenizer is of another kind. `letterOfByte` is GPT-2's spelling of bytes. */
-export function byteLevelBpe(json: unknown, letterOfByte: readonly string[]): BpeEncoder | null {
+/** Null where the tokenizer is of another kind. */
+export function byteLevelBpe(json: unknown): BpeEncoder | null {
   const parsed = TOKENIZER.safeParse(json);
   if (!parsed.success) return null;
   const { model, pre_tokenizer: pre, added_tokens: added, normalizer } = parsed.data;
   const splits = splitPatterns(pre);
-  const bytes = letterOfByte.map((letter) => model.vocab[letter] ?? NONE);
+  const bytes = LETTER_OF_BYTE.map((letter) => model.vocab[letter] ?? NONE);
   const nfc = normalizer != null;
   if (splits === null || bytes.includes(NONE) || (nfc && added.some((token) => token.normalized && !isAscii(token.content)))) return null;
   const merges = MergeTable.of(model.vocab, model.merges);
   if (merges === null) return null;
   const words = model.ignore_merges === true ? new Map(Object.entries(model.vocab)) : null;
-  return new ByteLevelBpe(splits, nfc, Int32Array.from(bytes), letterOfByte, merges, words, added);
+  return new ByteLevelBpe(splits, nfc, Int32Array.from(bytes), merges, words, added);
 }
 
 class ByteLevelBpe implements BpeEncoder {
   readonly #splits: readonly RegExp[];
   readonly #nfc: boolean;
   readonly #byteIds: Int32Array;
-  readonly #letterOfByte: readonly string[];
   readonly #merges: MergeTable;
   /** With ignore_merges: a word that is in the vocabulary is its token, whatever the merges say. */
   readonly #words: ReadonlyMap<string, number> | null;
@@ -70,7 +76,6 @@ class ByteLevelBpe implements BpeEncoder {
     splits: readonly RegExp[],
     nfc: boolean,
     byteIds: Int32Array,
-    letterOfByte: readonly string[],
     merges: MergeTable,
     words: ReadonlyMap<string, number> | null,
     added: readonly { id: number; content: string }[],
@@ -78,7 +83,6 @@ class ByteLevelBpe implements BpeEncoder {
     this.#splits = splits;
     this.#nfc = nfc;
     this.#byteIds = byteIds;
-    this.#letterOfByte = letterOfByte;
     this.#merges = merges;
     this.#words = words;
     this.#added = new Map(added.map((token) => [token.content, token.id]));
@@ -138,7 +142,7 @@ class ByteLevelBpe implements BpeEncoder {
     const bytes = this.#utf8.encode(word);
     if (this.#words !== null) {
       let spelled = '';
-      for (const byte of bytes) spelled += this.#letterOfByte[byte];
+      for (const byte of bytes) spelled += LETTER_OF_BYTE[byte];
       const id = this.#words.get(spelled);
       if (id !== undefined) return [id];
     }

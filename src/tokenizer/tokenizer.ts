@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers';
-import { byteLevelBpe } from './bpe.ts';
+import { LETTER_OF_BYTE, byteLevelBpe } from './bpe.ts';
 import type { BpeEncoder } from './bpe.ts';
 
 export interface Tokenizer {
@@ -34,7 +34,13 @@ export function loadTokenizer(directory: string): Tokenizer {
   const config = readOptional(join(directory, 'tokenizer_config.json')) ?? {};
   const template = join(directory, 'chat_template.jinja');
   const chatTemplate = existsSync(template) ? readFileSync(template, 'utf8') : templateOf(config);
-  return new CheckpointTokenizer(readTokenizerJson(join(directory, 'tokenizer.json')), config, chatTemplate);
+  const file = join(directory, 'tokenizer.json');
+  const json = readTokenizerJson(file);
+  try {
+    return new CheckpointTokenizer(json, config, chatTemplate);
+  } catch (error) {
+    throw new TokenizerError(`${file}: this tokenizer can't be used: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 class CheckpointTokenizer implements Tokenizer {
@@ -50,7 +56,7 @@ class CheckpointTokenizer implements Tokenizer {
 
   constructor(json: Json, config: Json, chatTemplate: string | null) {
     this.#library = new LibraryTokenizer(json, { ...config, clean_up_tokenization_spaces: false });
-    this.#fast = byteLevelBpe(json, LETTER_OF_BYTE);
+    this.#fast = byteLevelBpe(json);
     const added = (json.added_tokens ?? []) as readonly { id: number; content: string; special: boolean }[];
     this.#special = new Set(added.filter((token) => token.special).map((token) => token.id));
     this.#bytes = byteTable(this.#library, json, added);
@@ -107,29 +113,44 @@ function byteTable(library: LibraryTokenizer, json: Json, added: readonly { id: 
   return table;
 }
 
-/** GPT-2's spelling of bytes: printable ones as themselves, the rest as letters from U+0100 on. */
-const LETTER_OF_BYTE: readonly string[] = (() => {
-  const printable = (byte: number): boolean => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-  let next = 256;
-  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : next++));
-})();
-
 const BYTE_OF_LETTER: ReadonlyMap<string, number> = new Map(LETTER_OF_BYTE.map((letter, byte) => [letter, byte]));
 
 function readTokenizerJson(file: string): Json {
   const json = readOptional(file);
   if (json === null) throw new TokenizerError(`${file}: no such file; a checkpoint needs a tokenizer.json (convert other tokenizers with transformers' save_pretrained)`);
-  if (typeof json.model !== 'object' || json.model === null) throw new TokenizerError(`${file}: expected an object "model"`);
+  if (!isObject(json.model)) throw new TokenizerError(`${file}: expected an object "model"`);
+  const { vocab } = json.model;
+  if (typeof vocab !== 'object' || vocab === null) throw new TokenizerError(`${file}: expected "vocab" in the model`);
+  if (!Array.isArray(vocab)) for (const [text, id] of Object.entries(vocab)) checkId(file, text, id);
+  const added = json.added_tokens ?? [];
+  if (!Array.isArray(added)) throw new TokenizerError(`${file}: expected added_tokens to be an array`);
+  for (const token of added as readonly unknown[]) {
+    if (!isObject(token) || typeof token.content !== 'string') throw new TokenizerError(`${file}: expected objects with content and id in added_tokens, seen ${String(JSON.stringify(token)).slice(0, 100)}`);
+    checkId(file, token.content, token.id);
+  }
   return json;
 }
 
+/** Tables are as long as the largest id; beyond 2^24 ids are not exact in float32 either. */
+const MOST_IDS = 1 << 24;
+
+function checkId(file: string, text: string, id: unknown): void {
+  if (Number.isInteger(id) && (id as number) >= 0 && (id as number) < MOST_IDS) return;
+  throw new TokenizerError(`${file}: token ${JSON.stringify(text.slice(0, 100))}: expected an id from 0 to ${MOST_IDS - 1}, seen ${String(id).slice(0, 100)}`);
+}
+
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
+
 function readOptional(file: string): Json | null {
   if (!existsSync(file)) return null;
+  let json: unknown;
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Json;
+    json = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
     throw new TokenizerError(`${file}: not valid JSON: ${(error as Error).message}`);
   }
+  if (!isObject(json)) throw new TokenizerError(`${file}: expected a JSON object`);
+  return json;
 }
 
 /** A template, or the one named default of several. */
@@ -137,7 +158,7 @@ function templateOf(config: Json): string | null {
   const template = config.chat_template;
   if (typeof template === 'string') return template;
   if (!Array.isArray(template)) return null;
-  const named = template as readonly { name?: string; template?: string }[];
+  const named = template.filter((entry: unknown): entry is { name: string; template: string } => isObject(entry) && typeof entry.name === 'string' && typeof entry.template === 'string');
   return (named.find(({ name }) => name === 'default') ?? named[0])?.template ?? null;
 }
 
