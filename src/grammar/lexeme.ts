@@ -156,6 +156,7 @@ class TextLexeme implements Lexeme {
   readonly #states: TextState[] = [];
   readonly #index = new Map<string, number>();
   readonly #borders = new Map<number, number>();
+  readonly #partials = new Map<number, number>();
 
   constructor({ quoted, dfa, min, max, except }: Extract<LexemeSpec, { kind: 'text' }>) {
     this.#quoted = quoted;
@@ -260,7 +261,13 @@ class TextLexeme implements Lexeme {
   }
 
   #partial(state: TextState, mode: number, low: number, high: number, pending: number): number {
-    return this.#rangeLive(state, low, high) ? this.#intern({ ...state, mode, low, high, pending }) : STOP;
+    if (!this.#rangeLive(state, low, high)) return STOP;
+    if (mode !== MULTIBYTE || state.except !== NO_NODE) return this.#intern({ ...state, mode, low, high, pending });
+    // `low` and `pending` tell `high`.
+    const key = ((state.at * (this.#countTo + 1) + state.length) * 4 + pending) * 2 ** 21 + low;
+    let id = this.#partials.get(key);
+    if (id === undefined) this.#partials.set(key, (id = this.#intern({ ...state, mode, low, high, pending })));
+    return id;
   }
 
   /** Any character may be spelled \uXXXX where any text will do; a pattern's characters only where they must be. */
