@@ -95,7 +95,11 @@ describe('parts', () => {
   test('tags that are special tokens are read all the same', async () => {
     const special = ['<s>', '</s>', '<tool_call>', '</tool_call>'];
     const events = await chat('<tool_call>{"name": "f"}</tool_call>', { tools }, { special });
-    expect(events[0]).toMatchObject({ type: 'tool-call', call: { name: 'f', arguments: '{}' } });
+    expect(events.slice(0, 3)).toMatchObject([
+      { type: 'tool-call-start', index: 0, name: 'f' },
+      { type: 'tool-call-delta', index: 0, arguments: '{}' },
+      { type: 'tool-call', index: 0, call: { name: 'f', arguments: '{}' } },
+    ]);
   });
 
   test('reasoning, opened by the answer or by the prompt', async () => {

@@ -258,7 +258,7 @@ class Answer {
       text += this.#detokenizer.push(step.tokens[i]);
       const logprobs = step.logprobs?.[i];
       if (logprobs === undefined) continue;
-      this.#logprobs.push({ start, end: this.#detokenizer.decodedLength, entry: this.#tokenLogprob(step.tokens[i], logprobs) });
+      this.#logprobs.push({ start, end: this.#detokenizer.decodedLength, entry: this.#tokenLogprob(step.tokens[i], logprobs, step.legalMass[i]) });
     }
     return this.#events(text, before, false);
   }
@@ -272,17 +272,23 @@ class Answer {
     if (this.#router === null) return text === '' ? [] : [this.#text(text, start + text.length)];
     const parts = text === '' ? [] : this.#router.push(text);
     if (last) parts.push(...this.#router.finish());
-    return parts.map((part) => this.#event(part));
+    return parts.flatMap((part) => this.#partEvents(part));
   }
 
-  #event(part: OutputPart): ChatEvent {
+  #partEvents(part: OutputPart): ChatEvent[] {
     if (part.type === 'tool-call') {
-      const call = { id: `call_${randomUUID().replaceAll('-', '').slice(0, 24)}`, name: part.name, arguments: part.arguments };
-      return { type: 'tool-call', index: this.toolCalls++, call };
+      const id = `call_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
+      const { name, arguments: json } = part;
+      const index = this.toolCalls++;
+      return [
+        { type: 'tool-call-start', index, id, name },
+        { type: 'tool-call-delta', index, arguments: json },
+        { type: 'tool-call', index, call: { id, name, arguments: json } },
+      ];
     }
-    if (part.type === 'reasoning') return { type: 'reasoning-delta', text: part.text };
+    if (part.type === 'reasoning') return [{ type: 'reasoning-delta', text: part.text }];
     this.#logprobs = this.#logprobs.filter(({ start, end }) => start >= part.start || end > part.start);
-    return this.#text(part.text, part.end);
+    return [this.#text(part.text, part.end)];
   }
 
   /** With the log-probabilities of the tokens that begin before `end`. */
@@ -292,8 +298,8 @@ class Answer {
     return entries.length === 0 ? { type: 'text-delta', text } : { type: 'text-delta', text, logprobs: entries.map(({ entry }) => entry) };
   }
 
-  #tokenLogprob(token: number, { logprob, top }: TokenLogprobs): TokenLogprob {
-    return { ...this.#named(token, logprob), top: top.map(([id, value]) => this.#named(id, value)) };
+  #tokenLogprob(token: number, { logprob, top }: TokenLogprobs, legalMass: number): TokenLogprob {
+    return { ...this.#named(token, logprob), legalMass, forced: Number.isNaN(legalMass), top: top.map(([id, value]) => this.#named(id, value)) };
   }
 
   #named(token: number, logprob: number): { token: string; bytes: number[]; logprob: number } {

@@ -148,11 +148,14 @@ interface RemoteChunk {
 
 const FINISH_REASONS: Record<string, ChatFinishReason> = { length: 'length', tool_calls: 'tool-calls' };
 
-/** Chunks become events; tool calls come in fragments and are given out whole. */
+type RemoteCallPart = NonNullable<NonNullable<NonNullable<RemoteChunk['choices']>[number]['delta']>['tool_calls']>[number];
+
+/** Chunks become events. */
 class RemoteAnswer {
   #usage = NO_USAGE;
   #reason: ChatFinishReason | null = null;
-  readonly #calls = new Map<number, ToolCall>();
+  /** By the endpoint's own index; ours count in the order of their beginnings. */
+  readonly #calls = new Map<number, { readonly index: number; readonly call: ToolCall }>();
 
   *chunk(chunk: RemoteChunk): Generator<ChatEvent> {
     if (chunk.error !== undefined) throw new RemoteError(`The endpoint failed while answering: ${chunk.error.message ?? JSON.stringify(chunk.error)}`);
@@ -167,23 +170,26 @@ class RemoteAnswer {
     const delta = choice?.delta;
     const reasoning = delta?.reasoning_content ?? delta?.reasoning;
     if (reasoning) yield { type: 'reasoning-delta', text: reasoning };
-    const logprobs = choice?.logprobs?.content?.map((entry): TokenLogprob => ({ ...named(entry), top: (entry.top_logprobs ?? []).map(named) }));
+    const logprobs = choice?.logprobs?.content?.map((entry): TokenLogprob => ({ ...named(entry), legalMass: null, forced: false, top: (entry.top_logprobs ?? []).map(named) }));
     if (delta?.content || logprobs?.length) yield { type: 'text-delta', text: delta?.content ?? '', ...(logprobs?.length ? { logprobs } : {}) };
-    for (const part of delta?.tool_calls ?? []) {
-      const call = this.#calls.get(part.index) ?? { id: '', name: '', arguments: '' };
-      this.#calls.set(part.index, {
-        id: part.id ?? call.id,
-        name: call.name + (part.function?.name ?? ''),
-        arguments: call.arguments + (part.function?.arguments ?? ''),
-      });
-    }
+    for (const part of delta?.tool_calls ?? []) yield* this.#callPart(part);
     if (choice?.finish_reason) this.#reason = FINISH_REASONS[choice.finish_reason] ?? 'stop';
+  }
+
+  /** The first part of a call has its id and name whole. */
+  *#callPart(part: RemoteCallPart): Generator<ChatEvent> {
+    const known = this.#calls.get(part.index);
+    const json = part.function?.arguments ?? '';
+    const { index, call } = known ?? { index: this.#calls.size, call: { id: part.id ?? '', name: part.function?.name ?? '', arguments: '' } };
+    this.#calls.set(part.index, { index, call: { ...call, arguments: call.arguments + json } });
+    if (known === undefined) yield { type: 'tool-call-start', index, id: call.id, name: call.name };
+    if (json !== '') yield { type: 'tool-call-delta', index, arguments: json };
   }
 
   *finish(): Generator<ChatEvent> {
     if (this.#reason === null) throw new RemoteError('The endpoint broke off its answer');
-    let index = 0;
-    for (const call of this.#calls.values()) yield { type: 'tool-call', index: index++, call };
+    // A call that the limit cut off is not given out as a whole.
+    if (this.#reason !== 'length') for (const { index, call } of this.#calls.values()) yield { type: 'tool-call', index, call };
     yield { type: 'finish', reason: this.#reason, usage: this.#usage };
   }
 }

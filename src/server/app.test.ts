@@ -89,7 +89,12 @@ describe('chat completions', () => {
     const whole = await json<ChatCompletion>(chat(setup(CALL).app, { tools }));
     expect(whole.choices[0]).toMatchObject({ message: { content: null, tool_calls: [call] }, finish_reason: 'tool_calls' });
     const streamed = await chunks(await chat(setup(CALL).app, { tools, stream: true }));
-    expect(streamed.map((chunk) => chunk.choices[0].delta)).toEqual([{ role: 'assistant', content: '' }, { tool_calls: [{ index: 0, ...call }] }, {}]);
+    expect(streamed.map((chunk) => chunk.choices[0].delta)).toEqual([
+      { role: 'assistant', content: '' },
+      { tool_calls: [{ index: 0, ...call, function: { ...call.function, arguments: '' } }] },
+      { tool_calls: [{ index: 0, function: { arguments: call.function.arguments } }] },
+      {},
+    ]);
     expect(streamed.at(-1)?.choices[0].finish_reason).toBe('tool_calls');
   });
 

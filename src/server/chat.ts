@@ -29,7 +29,7 @@ export function chatCompletion(model: ChatModel, body: ChatBody, options: Answer
 }
 
 async function* firstCallOnly(events: AsyncIterable<ChatEvent>): AsyncGenerator<ChatEvent> {
-  for await (const event of events) if (event.type !== 'tool-call' || event.index === 0) yield event;
+  for await (const event of events) if (!('index' in event) || event.index === 0) yield event;
 }
 
 function chatChoice(answer: Collected, index: number, logprobs: boolean): object {
@@ -66,8 +66,12 @@ function chatChunks(head: { id: string; object: string; created: number; model: 
         return delta(index, `{"content":${JSON.stringify(event.text)}}`, event.logprobs && JSON.stringify(logprobsBody(event.logprobs)));
       case 'reasoning-delta':
         return delta(index, `{"reasoning_content":${JSON.stringify(event.text)}}`);
+      case 'tool-call-start':
+        return delta(index, JSON.stringify({ tool_calls: [{ index: event.index, ...callBody({ id: event.id, name: event.name, arguments: '' }) }] }));
+      case 'tool-call-delta':
+        return delta(index, JSON.stringify({ tool_calls: [{ index: event.index, function: { arguments: event.arguments } }] }));
       case 'tool-call':
-        return delta(index, JSON.stringify({ tool_calls: [{ index: event.index, ...callBody(event.call) }] }));
+        return ''; // whose parts have been sent
       case 'finish':
         return chunk.choice(
           index,
