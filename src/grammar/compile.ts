@@ -117,6 +117,7 @@ class SourceCompiler {
     const most = max ?? Infinity;
     const isCount = (value: number): boolean => Number.isInteger(value) && value >= 0 && value <= MAX_REPEAT;
     if (!isCount(min) || !(most === Infinity || isCount(most)) || min > most) throw new GrammarError('repeat', '', `${min} to ${max ?? 'any number of'} times; whole numbers up to ${MAX_REPEAT} that do not count down are allowed`);
+    spend(most === Infinity ? min : most);
     return this.builder.choice([this.builder.repeat([item], min, most, separator === '' ? [] : [this.builder.words([wellFormed(separator)])])]);
   }
 }
