@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { EngineClient, EngineDescription, EngineStats, TokenLogprobs, TokensEvent } from '../engine/client.ts';
+import type { EngineClient, EngineDescription, EngineStats, GenerateRequest, TokenLogprobs, TokensEvent } from '../engine/client.ts';
 import { RequestError } from '../engine/request-error.ts';
 import { checkRequest } from '../engine/request.ts';
 import type { SamplingParams } from '../engine/sampling.ts';
@@ -45,7 +45,7 @@ export class ContextLengthError extends RequestError {
   override name = 'ContextLengthError';
 }
 
-type Sampled = Omit<ChatSampling, 'stop'> & { readonly stop?: readonly string[]; readonly cacheSalt?: string; readonly signal?: AbortSignal };
+type Sampled = ChatSampling & Pick<ChatRequest, 'responseFormat' | 'cacheSalt' | 'signal'>;
 
 /** What to make of the tokens of an answer. */
 interface Answering {
@@ -169,7 +169,9 @@ export class LocalModel implements ChatModel, AsyncDisposable {
   #generate(prompt: readonly number[], request: Sampled, { grammar, defaults = this.defaults, ...rest }: Answering): AsyncIterable<ChatEvent> {
     const sampling = this.#sampling(request, prompt.length, defaults);
     const generate = { prompt, sampling, cacheSalt: request.cacheSalt };
+    const { grammarRefusal } = this.description;
     checkRequest(generate, this.description);
+    if (grammar !== null && grammarRefusal !== null) throw new RequestError(grammarRefusal, request.responseFormat === undefined ? 'tools' : 'response_format');
     const stop = request.stop ?? defaults.stop ?? [];
     const steps = grammar === null ? this.engine.generate(generate, request.signal) : this.#constrained(generate, grammar, request.signal);
     return this.#events(steps, prompt.length, sampling, stop, rest);
@@ -185,7 +187,7 @@ export class LocalModel implements ChatModel, AsyncDisposable {
         grammar = await compiled;
       } catch (error) {
         if (signal?.aborted === true) return;
-        throw error instanceof GrammarError ? grammarRefusal(error) : error;
+        throw error instanceof GrammarError ? refused(error) : error;
       }
       yield* this.engine.generate({ ...request, grammar }, signal);
     };
@@ -268,7 +270,7 @@ export class LocalModel implements ChatModel, AsyncDisposable {
 /** Seeds are whole numbers of 53 bits. */
 const SEEDS = 2 ** 53;
 
-function grammarRefusal(error: GrammarError): RequestError {
+function refused(error: GrammarError): RequestError {
   const hint = error.part.startsWith('tools') ? '; "strict": false on the tool leaves its arguments unchecked' : '';
   return new RequestError(error.message + hint, error.part);
 }
