@@ -19,7 +19,7 @@ const schema = (value: unknown): GrammarSource => ({ kind: 'schema', schema: val
 /** Seconds of work, different ones for different seeds. */
 const slow = (seed: number): GrammarSource => ({
   kind: 'sequence',
-  parts: Array.from({ length: 40 }, (_, i) => schema({ enum: Array.from({ length: 20_000 }, (_2, j) => `${seed} ${i} ${j}`) })),
+  parts: Array.from({ length: 30 }, (_, i) => schema({ enum: Array.from({ length: 20_000 }, (_2, j) => `${seed} ${i} ${j}`) })),
 });
 
 test('a grammar crosses the thread, and equal sources share one', async () => {

@@ -27,14 +27,13 @@ export class Walker {
     this.#path = new Int32Array(maxDepth + 1);
   }
 
-  /** How many tokens were found. */
-  walk({ bytes, depths, ends, tokens }: TokenTrie, table: ByteTable, start: number): number {
+  /** How many tokens were found among the nodes from `first` to `last`, which are whole subtrees of the root. */
+  walk({ bytes, depths, ends, tokens }: TokenTrie, table: ByteTable, start: number, first = 0, last = bytes.length): number {
     const path = this.#path;
-    const nodes = bytes.length;
     let { transitions } = table;
     let count = 0;
     path[0] = start;
-    for (let node = 0; node < nodes; ) {
+    for (let node = first; node < last; ) {
       const depth = depths[node];
       let next = transitions[(path[depth] << 8) | bytes[node]];
       if (next < REJECT) {
@@ -67,12 +66,17 @@ class LexemeTable implements ByteTable {
     this.#lexeme = lexeme;
   }
 
-  step(state: number, byte: number): number {
-    const next = this.#lexeme.step(state, byte);
-    while (Math.max(state, next) << 8 >= this.transitions.length) {
+  /** A walk begins at a state that has a row, and so comes only to such. */
+  reserve(state: number): number {
+    while (state << 8 >= this.transitions.length) {
       const { length } = this.transitions;
       this.transitions = grown(this.transitions, 2 * length).fill(UNKNOWN, length);
     }
+    return state;
+  }
+
+  step(state: number, byte: number): number {
+    const next = this.reserve(this.#lexeme.step(state, byte));
     return (this.transitions[(state << 8) | byte] = next);
   }
 }
@@ -120,17 +124,31 @@ export class Slices {
   }
 
   /** Tokens that stay within a text that many grammars share. */
-  named({ text, state, at }: TextPlace): Slice {
+  named({ text, at }: TextPlace): Slice {
     const key = `${at} ${text.name}`;
     let slice = this.#named.get(key);
     if (slice === undefined) {
       if (this.#named.size >= MAX_NAMED) this.#named.clear();
-      const mask = this.#vocabulary.newMask();
-      const count = this.#walker.walk(this.#vocabulary.trie, new LexemeTable(text), state);
-      for (let i = 0; i < count; i++) this.#vocabulary.allow(mask, this.#walker.tokens[i]);
+      const mask = this.#nameMask(text, at);
       this.#named.set(key, (slice = { mask, others: this.#vocabulary.trieWithout(mask) }));
     }
     return slice;
+  }
+
+  /** Where the first byte leads to the same state as at the beginning, so does the rest. */
+  #nameMask(text: TextLexeme, at: number): Int32Array {
+    const { trie } = this.#vocabulary;
+    const table = new LexemeTable(text);
+    const [start, state] = [table.reserve(text.border(0)), table.reserve(text.border(at))];
+    const mask = at === 0 ? this.#vocabulary.newMask() : this.named({ text, state: start, at: 0, length: 0 }).mask.slice();
+    for (let node = 0; node < trie.bytes.length; node = trie.ends[node]) {
+      const byte = trie.bytes[node];
+      if (at !== 0 && table.step(start, byte) === table.step(state, byte)) continue;
+      for (let i = node; i < trie.ends[node]; i++) if (trie.tokens[i] >= 0) this.#vocabulary.allow(mask, trie.tokens[i], false);
+      const count = this.#walker.walk(trie, table, state, node, trie.ends[node]);
+      for (let i = 0; i < count; i++) this.#vocabulary.allow(mask, this.#walker.tokens[i]);
+    }
+    return mask;
   }
 
   #insideOf(dfa: Dfa | null, at: number): Inside {
@@ -156,7 +174,7 @@ export class Slices {
     }
     const { lexeme, table } = walked;
     const walker = this.#walker;
-    const count = walker.walk(this.#vocabulary.plain, table, lexeme.border(at));
+    const count = walker.walk(this.#vocabulary.plain, table, table.reserve(lexeme.border(at)));
     const { states } = walker;
     const tokens = walker.tokens.slice(0, count);
     return this.#group(tokens, (i) => ({ at: lexeme.place(states[i])?.at ?? 0, chars: this.#vocabulary.plainChars[tokens[i]] }));

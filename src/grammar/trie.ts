@@ -113,8 +113,11 @@ export class Vocabulary {
 
   /** The trie of the tokens that are not in the mask. */
   trieWithout(mask: Int32Array): TokenTrie {
-    const tokens = Array.from(this.trie.tokens).filter((token) => token >= 0 && ((mask[token >> 5] >> (token & 31)) & 1) === 0);
-    return buildTrie(tokens.map((token) => ({ bytes: this.#bytes[token] as Uint8Array, token })));
+    const entries: Entry[] = [];
+    for (const token of this.trie.tokens) {
+      if (token >= 0 && ((mask[token >> 5] >> (token & 31)) & 1) === 0) entries.push({ bytes: this.#bytes[token] as Uint8Array, token });
+    }
+    return buildTrie(entries);
   }
 
   /** Words of a mask. */
@@ -126,10 +129,11 @@ export class Vocabulary {
     return new Int32Array(this.maskLength);
   }
 
-  allow(mask: Int32Array, token: number): void {
-    mask[token >> 5] |= 1 << (token & 31);
+  /** Sets or clears the bit of the token, and of those that are spelled like it. */
+  allow(mask: Int32Array, token: number, isAllowed = true): void {
+    setBit(mask, token, isAllowed);
     const twins = this.twins.get(token);
-    if (twins !== undefined) for (const twin of twins) mask[twin >> 5] |= 1 << (twin & 31);
+    if (twins !== undefined) for (const twin of twins) setBit(mask, twin, isAllowed);
   }
 
   /** A special token's stand between marks (specialBytes). Null for ends of text and ids that spell nothing. */
@@ -166,6 +170,11 @@ export class Vocabulary {
     }
     return { node, end };
   }
+}
+
+function setBit(mask: Int32Array, token: number, isSet: boolean): void {
+  if (isSet) mask[token >> 5] |= 1 << (token & 31);
+  else mask[token >> 5] &= ~(1 << (token & 31));
 }
 
 /** Null where no text and no grammar can ask for the token. */
