@@ -33,16 +33,16 @@ export interface Family {
   /** Whether the chat template is of this family. */
   readonly matches: (template: string) => boolean;
   readonly calls: CallSyntax;
-  /** The texts that begin calls; none where only their place tells calls from text: at the beginning of the answer. */
+  /** The texts that begin calls. None: calls are bare, only their place tells them from text, the beginning of the answer. */
   readonly triggers: (names: readonly string[]) => readonly string[];
   /** Ends calls, where something does. */
   readonly closeTag: string;
   /** Tags within calls that may be single tokens. */
   readonly tags: readonly string[];
   readonly reasoning: TagPair;
-  /** What a template writes after the last message may open reasoning, or this. */
+  /** Stands before the text of an answer. */
   readonly textOpen: string;
-  /** May stand before bare calls. */
+  /** May stand before calls that have no tag. */
   readonly prefixes: readonly string[];
   /** Tools in the prompt, where the template does not show them. */
   readonly documentation?: (tools: readonly object[]) => string;
@@ -55,6 +55,8 @@ export interface Family {
   /** Role of tool results in the template, where it is not `tool`; user: within user turns. */
   readonly resultRole: (template: string) => string;
   readonly results: ResultSyntax;
+  /** The template puts results into JSON as they are. */
+  readonly jsonResults: boolean;
 }
 
 type Row = Pick<Family, 'name' | 'matches' | 'calls'> & Partial<Family>;
@@ -75,6 +77,7 @@ function family(row: Row): Family {
     shortIds: false,
     resultRole: (template) => (/['"]tool['"]/u.test(template) ? 'tool' : 'user'),
     results: RESULTS,
+    jsonResults: false,
     ...row,
   };
 }
@@ -97,7 +100,7 @@ const FUNCTIONARY_CALLS: CallSyntax = { style: 'named', open: '', close: '', hea
 export const FAMILIES: readonly Family[] = [
   family({
     name: 'functionary',
-    matches: (template) => template.includes('>>>all'),
+    matches: (template) => template.includes('>>>all') || template.includes('>>>${recipient}'),
     calls: FUNCTIONARY_CALLS,
     triggers: (names) => names.map((name) => `>>>${name}\n`),
     textOpen: '>>>all\n',
@@ -137,6 +140,7 @@ export const FAMILIES: readonly Family[] = [
     triggers: () => ['[TOOL_CALLS]'],
     tags: ['[TOOL_CALLS]'],
     shortIds: true,
+    jsonResults: true,
   }),
   family({
     name: 'phi-functools',

@@ -1,6 +1,7 @@
 /** Messages → turns that a family's template can render, where it can't render all that messages may hold. */
 import type { ChatMessage, ToolCall } from './chat-model.ts';
 import type { Family } from './families.ts';
+import { parseJson } from './json.ts';
 import { renderCalls } from './parse.ts';
 import { pythonArguments } from './python.ts';
 
@@ -15,16 +16,27 @@ export interface Turn {
   readonly name?: string;
 }
 
+/** A tool as templates know it. */
+export interface TemplateTool {
+  readonly type: 'function';
+  readonly function: { readonly name: string; readonly description?: string; readonly parameters: Record<string, unknown> };
+}
+
 /** What the template itself does is told by its source, but for the system message: it may be refused, or dropped. */
-export function fitMessages(family: Family, template: string, messages: readonly ChatMessage[], tools: readonly object[], showsSystem: () => boolean): Turn[] {
+export function fitMessages(family: Family, template: string, messages: readonly ChatMessage[], tools: readonly TemplateTool[], showsSystem: () => boolean): Turn[] {
   let turns = messages.map(turnOf);
   if (family.shortIds) turns = turns.map(withShortIds);
+  if (family.jsonResults) turns = turns.map((turn) => (turn.role === 'tool' ? { ...turn, content: asJson(turn.content) } : turn));
   if (family.rewritesCalls || !template.includes('tool_calls')) turns = turns.map((turn) => withCallsAsText(turn, family));
   else if (TAKES_ONE_CALL.test(template)) turns = oneCallEach(turns);
   turns = withResults(turns, family, family.resultRole(template));
-  if (tools.length > 0 && !/\btools\b/u.test(template.replaceAll(/message\s*(?:\[['"]tools['"]\]|\.tools)|['"]tools['"] in message/gu, ''))) turns = withDocumentation(turns, family, tools);
+  if (tools.length > 0 && !showsTools(template)) turns = withDocumentation(turns, family, tools);
   return turns[0]?.role === 'system' && !showsSystem() ? withoutSystem(turns) : turns;
 }
+
+/** Whether its expressions read a variable of that name, beside what messages may carry. */
+const showsTools = (template: string): boolean =>
+  [...template.matchAll(/\{[{%].*?[%}]\}/gsu)].some(([expression]) => /(?<![.\w])tools\b/u.test(expression.replaceAll(/'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"/gsu, '')));
 
 const TAKES_ONE_CALL = /tool_calls\s*\|\s*length\s*(?:==|!=|>)\s*1/u;
 
@@ -39,6 +51,8 @@ function turnOf(message: ChatMessage): Turn {
       return { role: 'tool', content: message.content, callId: message.toolCallId, name: message.name };
   }
 }
+
+const asJson = (text: string): string => (parseJson(text) === undefined ? JSON.stringify(text) : text);
 
 function withShortIds(turn: Turn): Turn {
   return {
@@ -103,8 +117,8 @@ function withResults(turns: readonly Turn[], family: Family, role: string): Turn
 }
 
 /** Tools where the template has no place for them: at the end of the system message. */
-function withDocumentation(turns: readonly Turn[], family: Family, tools: readonly object[]): Turn[] {
-  const text = family.documentation?.(tools.map((tool) => (tool as { function: object }).function)) ?? documentation(family, tools);
+function withDocumentation(turns: readonly Turn[], family: Family, tools: readonly TemplateTool[]): Turn[] {
+  const text = family.documentation?.(tools.map((tool) => tool.function)) ?? documentation(family, tools);
   const [first, ...rest] = turns;
   const joint = family.documentation === undefined ? '\n\n' : '';
   if (first?.role === 'system') return [{ ...first, content: first.content + joint + text }, ...rest];
@@ -112,14 +126,14 @@ function withDocumentation(turns: readonly Turn[], family: Family, tools: readon
 }
 
 /** Schema first, then the one way to call. */
-function documentation(family: Family, tools: readonly object[]): string {
+function documentation(family: Family, tools: readonly TemplateTool[]): string {
   const example = (names: readonly string[]): string =>
     renderCalls(family.calls, names.map((name) => ({ name, text: family.calls.style === 'python' ? 'ARGUMENT=VALUE' : '{"ARGUMENT": VALUE}' })));
   return [
     '# Tools',
     '',
     'You can call these functions:',
-    ...tools.map((tool) => JSON.stringify((tool as { function: object }).function)),
+    ...tools.map((tool) => JSON.stringify(tool.function)),
     '',
     'To call one, answer with this and nothing else, with arguments that match its parameters:',
     example(['NAME']),

@@ -76,8 +76,9 @@ export class OutputParser {
   }
 
   #advance(last: boolean): OutputPart[] {
-    do while (this.#buffer !== '' && this.#step(last));
-    while (last && this.#giveUp());
+    for (let goesOn = true; goesOn; goesOn = last && this.#giveUp()) {
+      while (this.#buffer !== '' && this.#step(last));
+    }
     const parts = this.#parts;
     this.#parts = [];
     return parts;

@@ -2,7 +2,8 @@ import { Environment, Interpreter, Template } from '@huggingface/jinja';
 import { RequestError } from '../engine/request-error.ts';
 import type { ChatMessage, ToolCall, ToolDefinition } from './chat-model.ts';
 import { type Family, familyOf } from './families.ts';
-import { fitMessages, type Turn } from './history.ts';
+import { fitMessages, type TemplateTool, type Turn } from './history.ts';
+import { isObject } from './json.ts';
 
 export interface TemplateInput {
   readonly messages: readonly ChatMessage[];
@@ -45,7 +46,13 @@ export class ChatTemplate {
     const numbers = new NumberLexemes();
     const tools = (input.tools ?? []).map(templateTool);
     const turns = fitMessages(this.family, this.#source, input.messages, tools, () => this.#showsSystem());
-    return this.#render(turns, tools, input, numbers);
+    try {
+      return this.#render(turns, tools, input, numbers);
+    } catch (error) {
+      // Some templates take descriptions for granted.
+      if (!(error instanceof RequestError) || tools.length === 0) throw error;
+      return this.#render(turns, tools.map(described), input, numbers);
+    }
   }
 
   /** Whether it takes a system message, and does not drop it. */
@@ -67,7 +74,7 @@ export class ChatTemplate {
     }
   }
 
-  #render(turns: readonly Turn[], tools: readonly object[], input: Partial<TemplateInput>, numbers: NumberLexemes): string {
+  #render(turns: readonly Turn[], tools: readonly TemplateTool[], input: Partial<TemplateInput>, numbers: NumberLexemes): string {
     const variables = {
       ...GLOBALS,
       ...input.templateArguments,
@@ -118,7 +125,23 @@ export function chatTemplate(tokenizer: TemplateTokens & { readonly chatTemplate
   return tokenizer.chatTemplate === null ? null : new ChatTemplate(tokenizer.chatTemplate, tokenizer);
 }
 
-function templateTool(tool: ToolDefinition): Record<string, unknown> {
+/** The tool with a description, if an empty one, of itself and of each of its parameters. */
+function described({ type, function: { name, description = '', parameters } }: TemplateTool): TemplateTool {
+  return { type, function: { name, description, parameters: withDescriptions(parameters) as Record<string, unknown> } };
+}
+
+function withDescriptions(schema: unknown): unknown {
+  if (!isObject(schema)) return schema;
+  const { properties, items, ...rest } = schema;
+  return {
+    description: '',
+    ...rest,
+    ...(isObject(properties) ? { properties: Object.fromEntries(Object.entries(properties).map(([name, property]) => [name, withDescriptions(property)])) } : {}),
+    ...(items === undefined ? {} : { items: withDescriptions(items) }),
+  };
+}
+
+function templateTool(tool: ToolDefinition): TemplateTool {
   const { name, description, parameters = { type: 'object', properties: {} } } = tool;
   return { type: 'function', function: { name, ...(description === undefined ? {} : { description }), parameters } };
 }
