@@ -123,7 +123,7 @@ class AnswerGrammar {
     const heads = ['```\\w*', ...prefixes.filter((prefix) => !prefix.startsWith('```') && !this.#isSpecial(prefix)).map(escapePattern)];
     const names = this.#tools.map(({ name }) => escapePattern(name)).join('|');
     const begin = calls.style === 'python' ? `(\\[\\s*[A-Za-z_][\\w.-]*|${names})\\s*\\(` : '\\[?\\s*\\{\\s*"(name|arguments|parameters|type|id)"';
-    return { kind: 'regex', pattern: `(?!\\s*((${heads.join('|')})\\s*)?${begin})[\\s\\S]*` };
+    return { kind: 'regex', pattern: `(?!\\s*((${heads.join('|')})\\s*)*${begin})[\\s\\S]*` };
   }
 
   /** Special tokens are never part of text. */

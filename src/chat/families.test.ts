@@ -1,8 +1,10 @@
 /** Each family with its template, what it writes, how that is read in any pieces, and what its grammar lets through. */
 import { readFileSync } from 'node:fs';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
-import { reader } from '../../test/support/grammar.ts';
+import { randomText, reader } from '../../test/support/grammar.ts';
 import { QWEN_TEMPLATE } from '../../test/support/templates.ts';
+import { Automaton } from '../grammar/automaton.ts';
 import { compileGrammar } from '../grammar/compile.ts';
 import { answerGrammar, type AnswerRequest, type AnswerStart } from './answer-grammar.ts';
 import type { ChatMessage, ToolDefinition } from './chat-model.ts';
@@ -17,6 +19,18 @@ const tools: readonly ToolDefinition[] = [
   { name: 'set-light', parameters: { type: 'object', properties: { on: { type: 'boolean' }, scenes: { type: 'array', items: { type: 'string' } }, level: { type: ['number', 'null'] } } } },
 ];
 const names = tools.map(({ name }) => name);
+
+const ajv = new Ajv2020({ allErrors: true, strictTypes: false });
+const validators = tools.map(({ parameters }) => ajv.compile({ ...parameters, additionalProperties: false }));
+
+/** Whole numbers below n, from a seed. */
+function numbers(seed: number): (n: number) => number {
+  let state = seed;
+  return (n) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * n);
+  };
+}
 
 type Event = [type: 'text' | 'reasoning', text: string] | [type: 'call', name: string, json: string];
 
@@ -322,6 +336,37 @@ describe.each(samples.map((sample) => [sample.family, sample] as const))('%s', (
       expect(loose(sample.one.replace('days', 'hours'))).toBe(true);
       expect(loose(sample.one.slice(0, -1))).toBe(false);
     });
+  });
+
+  const validCall = ([, name, json]: Event): boolean => names.includes(name) && validators[names.indexOf(name)](JSON.parse(json as string));
+
+  test('whatever the grammar lets through is read as it was meant', () => {
+    const begun = sample.begun === '<think>' ? undefined : sample.begun;
+    const source = answerGrammar(familyOf(sample.template), { tools, toolChoice: 'required' }, { reasoning: 'none', begun: begun ?? '' }, () => false);
+    const automaton = new Automaton(compileGrammar(source!));
+    const random = numbers(7);
+    const texts = Array.from({ length: 60 }, () => randomText(automaton, random, 400)).filter((text) => text !== null);
+    expect(texts.length).toBeGreaterThan(20);
+    for (const text of texts) {
+      const events = read({ ...sample, begun }, [text]);
+      expect(events.length, text).toBeGreaterThan(0);
+      for (const event of events) expect(event[0] === 'call' && validCall(event), text).toBe(true);
+    }
+  });
+
+  test('no wrong call gets past the grammar as text', () => {
+    const accepts = reader(compileGrammar(answerGrammar(familyOf(sample.template), { tools }, startOf(sample), () => false)!));
+    const { opening = '' } = sample;
+    const bodies = [sample.one.slice(sample.one.startsWith(opening) ? opening.length : 0), ...sample.slips.map(([text]) => text)];
+    const wrong = bodies.flatMap((body) => [body, body.replace('days', 'hours'), body.replace('3', '"3"'), body.replace('{', '{ '), body.replace('[', '[ ').replace('(', ' (')]);
+    const before = ['', opening, ' ', '\u00a0', '\n\n\n', '```\n', '```json', '```python\n', '<|python_tag|>', '[', 'Well. '];
+    let calls = 0;
+    for (const text of wrong.flatMap((body) => before.flatMap((lead) => [lead + body, opening + lead + body]))) {
+      const found = read(sample, [text]).filter(([type]) => type === 'call');
+      calls += found.length;
+      if (accepts(text)) for (const event of found) expect(validCall(event), text).toBe(true);
+    }
+    expect(calls).toBeGreaterThan(10);
   });
 
   test('a conversation goes through the template', () => {
