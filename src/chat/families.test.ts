@@ -134,6 +134,18 @@ const samples: readonly Sample[] = [
     documentation: 'Be brief.<|tool|>[{"name":"weather",',
   },
   {
+    family: 'phi-functools',
+    template: fixture('phi-functools'),
+    one: `functools[${item('weather', ZURICH)}]`,
+    two: `functools[${item('weather', ZURICH)}, ${item('set-light', LIGHT)}]`,
+    textFirst: `One moment.\nfunctools[${item('weather', ZURICH)}]`,
+    text: 'It is functools.',
+    slips: [[`functools[${item('weather', ZURICH)}, ${item('set-light', LIGHT)}`, BOTH]],
+    rendered: `functools[${item('weather', '{"city":"Bern","days":2.0}')}]<|end|>`,
+    result: '<|user|>\n<tool_response>\n21 degrees\n</tool_response>',
+    documentation: '"name": "weather"',
+  },
+  {
     family: 'mistral-list',
     template: fixture('mistral-list'),
     one: `[TOOL_CALLS][${item('weather', ZURICH)}]`,
