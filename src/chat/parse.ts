@@ -1,5 +1,5 @@
 import { partialMatch } from '../tokenizer/detokenizer.ts';
-import type { CallSyntax, Family } from './families.ts';
+import type { Family } from './families.ts';
 import { isObject, memberText, ObjectScanner, parseJson } from './json.ts';
 import { PythonArguments } from './python.ts';
 
@@ -409,10 +409,4 @@ function nextCall(text: string, { calls }: Family): boolean | 'incomplete' {
   }
   if (calls.open === '') return false;
   return text.startsWith(calls.head) || (calls.head.startsWith(text) && 'incomplete');
-}
-
-/** The text that calls are written as; of earlier calls, arguments stay as they were written. */
-export function renderCalls(syntax: CallSyntax, calls: readonly { readonly name: string; readonly text: string }[]): string {
-  const written = calls.map(({ name, text }) => syntax.head + (syntax.style === 'json' ? JSON.stringify(name).slice(1, -1) : name) + syntax.middle + text + syntax.tail);
-  return syntax.open + written.join(syntax.separator) + syntax.close;
 }
