@@ -258,7 +258,7 @@ class Answer {
       text += this.#detokenizer.push(step.tokens[i]);
       const logprobs = step.logprobs?.[i];
       if (logprobs === undefined) continue;
-      this.#logprobs.push({ start, end: this.#detokenizer.decodedLength, entry: this.#tokenLogprob(step.tokens[i], logprobs, step.legalMass[i]) });
+      this.#logprobs.push({ start, end: this.#detokenizer.decodedLength, entry: this.#tokenLogprob(step.tokens[i], logprobs, step.legalMass[i], step.forced[i]) });
     }
     return this.#events(text, before, false);
   }
@@ -298,8 +298,8 @@ class Answer {
     return entries.length === 0 ? { type: 'text-delta', text } : { type: 'text-delta', text, logprobs: entries.map(({ entry }) => entry) };
   }
 
-  #tokenLogprob(token: number, { logprob, top }: TokenLogprobs, legalMass: number): TokenLogprob {
-    return { ...this.#named(token, logprob), legalMass, forced: Number.isNaN(legalMass), top: top.map(([id, value]) => this.#named(id, value)) };
+  #tokenLogprob(token: number, { logprob, top }: TokenLogprobs, legalMass: number, forced: boolean): TokenLogprob {
+    return { ...this.#named(token, logprob), legalMass, forced, top: top.map(([id, value]) => this.#named(id, value)) };
   }
 
   #named(token: number, logprob: number): { token: string; bytes: number[]; logprob: number } {
