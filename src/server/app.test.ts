@@ -88,7 +88,7 @@ describe('chat completions', () => {
     const call = { id: expect.stringMatching(/^call_/u), type: 'function', function: { name: 'weather', arguments: '{"city": "Bern"}' } };
     const whole = await json<ChatCompletion>(chat(setup(CALL).app, { tools }));
     expect(whole.choices[0]).toMatchObject({ message: { content: null, tool_calls: [call] }, finish_reason: 'tool_calls' });
-    const streamed = await chunks(await chat(setup(CALL).app, { tools, stream: true }));
+    const streamed = await chunks(await chat(setup(CALL, { tokensPerStep: CALL.length }).app, { tools, stream: true }));
     expect(streamed.map((chunk) => chunk.choices[0].delta)).toEqual([
       { role: 'assistant', content: '' },
       { tool_calls: [{ index: 0, ...call, function: { ...call.function, arguments: '' } }] },
