@@ -263,6 +263,12 @@ describe('refused', () => {
     expect(error.message).toMatch(/#?\/properties\/a/u);
   });
 
+  test("the field that asked is named, vLLM's too", async () => {
+    const error = await refusal({ structured_outputs: { json: { type: 'string', pattern: '(?<=x)y' } } });
+    expect(error.param).toBe('structured_outputs.json');
+    expect(error.message).toMatch(/^400 structured_outputs\.json: pattern/u);
+  });
+
   test('a tool of such a schema; unless it is not strict', async () => {
     const bad = { type: 'function', function: { name: 'f', parameters: { type: 'object', properties: { a: { type: 'string', pattern: '(?<=x)y' } } } } };
     const error = await refusal({ tools: [weather, bad] });

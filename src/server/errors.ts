@@ -55,7 +55,8 @@ function requestError(error: RequestError): ApiError {
   const { message, parameter } = error;
   if (parameter === null) return new ApiError(400, message, { code });
   const param = wireName(parameter);
-  return new ApiError(400, message.startsWith(`${parameter} `) ? param + message.slice(parameter.length) : message, { param, code });
+  const isNamed = message.startsWith(`${parameter} `) || message.startsWith(`${parameter}:`);
+  return new ApiError(400, isNamed ? param + message.slice(parameter.length) : message, { param, code });
 }
 
 /** `maxTokens` is max_tokens on the wire, and a tool's schema lies one level deeper there. */

@@ -87,7 +87,7 @@ async function* renamed(events: AsyncIterable<ChatEvent>, field: string): AsyncG
   try {
     yield* events;
   } catch (error) {
-    if (error instanceof RequestError && error.parameter === 'responseFormat') throw new RequestError(error.message, field);
+    if (error instanceof RequestError && error.parameter === 'responseFormat') throw new RequestError(error.message.replace(/^responseFormat\b/u, field), field);
     throw error;
   }
 }
