@@ -49,10 +49,13 @@ double multiplyAdds(int64_t rounds) {
 #elif defined(__AVX512VNNI__)
   __m512i acc[CHAINS], a = _mm512_set1_epi8(3), b = _mm512_set1_epi8(5);
   for (int c = 0; c < CHAINS; c++) acc[c] = _mm512_setzero_si512();
-  for (int64_t i = 0; i < rounds; i++) {
+  for (int64_t i = 0; i < rounds; i += 8) {
     asm volatile("" : "+v"(a), "+v"(b));
+#pragma GCC unroll 8
+    for (int u = 0; u < 8; u++) {
 #pragma GCC unroll 12
-    for (int c = 0; c < CHAINS; c++) acc[c] = _mm512_dpbusd_epi32(acc[c], a, b);
+      for (int c = 0; c < CHAINS; c++) acc[c] = _mm512_dpbusd_epi32(acc[c], a, b);
+    }
   }
   for (int c = 0; c < CHAINS; c++) asm volatile("" ::"v"(acc[c]));
   return (double)rounds * CHAINS * 64 * 2;

@@ -1,8 +1,9 @@
 /* Drives the ABI without Node: every path that this processor has against the portable one, bit for bit, over random shapes; and each row
  * among others against the row alone. `node kernels/build.mjs --check` builds it; sanitizers run it in the tests.
  *
- *   tetrad-check [--cases N] [--threads N] [--seed N]    exit status 1 where anything differs
- *   tetrad-check --time [--threads N]                    microseconds of ops on every path, interleaved */
+ *   tetrad-check [--cases N] [--seed N]      exit status 1 where anything differs
+ *   tetrad-check --time [--only TEXT]        microseconds of ops on every path, interleaved
+ * and for both [--threads N] [--path NAME ...]. */
 #include "../kernels.h"
 
 #include <algorithm>
@@ -530,7 +531,7 @@ double microseconds(const std::function<void()> &run, int count) {
   return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count() / count;
 }
 
-int timeAll(const std::vector<std::string> &names, int threads) {
+int timeAll(const std::vector<std::string> &names, int threads, const std::string &only) {
   std::vector<std::unique_ptr<Device>> devices;
   for (const std::string &name : names) {
     devices.emplace_back(new Device(name, threads));
@@ -539,6 +540,7 @@ int timeAll(const std::vector<std::string> &names, int threads) {
     printf("%s: reads %.1f GB/s, %.0f int8 GOPS\n", name.c_str(), read / 1e9, operations / 1e9);
   }
   for (const Timed &timed : timedOps()) {
+    if (timed.what.find(only) == std::string::npos) continue;
     std::vector<std::function<void()>> runs;
     std::vector<double> best(devices.size(), 1e30);
     for (auto &device : devices) runs.push_back(timed.prepare(*device));
@@ -570,6 +572,7 @@ std::vector<std::string> pathsOf(const std::string &description) {
 int main(int count, char **arguments) {
   int threads = 3, cases = 6, seed = 1;
   bool time = false;
+  std::string only;
   std::vector<std::string> names;
   for (int i = 1; i < count; i++) {
     const std::string option = arguments[i];
@@ -578,6 +581,7 @@ int main(int count, char **arguments) {
     else if (option == "--threads") threads = value();
     else if (option == "--cases") cases = value();
     else if (option == "--seed") seed = value();
+    else if (option == "--only" && i + 1 < count) only = arguments[++i];
     else if (option == "--path" && i + 1 < count) names.push_back(arguments[++i]);
     else return fprintf(stderr, "unknown option %s\n", arguments[i]), 2;
   }
@@ -586,5 +590,5 @@ int main(int count, char **arguments) {
   if (names.empty()) names = pathsOf(description);
   if (!time) return compare(names, threads, (uint64_t)seed, cases);
   names.erase(std::remove(names.begin(), names.end(), "portable"), names.end());
-  return timeAll(names, threads);
+  return timeAll(names, threads, only);
 }

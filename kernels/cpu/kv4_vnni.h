@@ -7,15 +7,12 @@ namespace TT_PATH {
 constexpr int64_t CODE_BYTES = 2;
 constexpr int QUERY_UNIT = 64, WEIGHT_UNIT = 128;
 
-/* x [n], integers below 64 * UNIT or so in size: UNIT * high + low. */
-template <int UNIT> TT_INLINE void packCodes(const float *x, int64_t n, uint8_t *to) {
-  for (int64_t i = 0; i < n; i += LANES) {
-    const vi value = __builtin_convertvector(load(x + i), vi);
-    const vi high = (value + UNIT / 2) >> (UNIT == 64 ? 6 : 7);
-    const vs8 a = __builtin_convertvector(high, vs8), b = __builtin_convertvector(value - high * UNIT, vs8);
-    memcpy(to + i, &a, sizeof a);
-    memcpy(to + n + i, &b, sizeof b);
-  }
+/* Numbers i .. i + 15 of a row of n, integers below 64 * UNIT or so in size: UNIT * high + low. */
+template <int UNIT> TT_INLINE void storeCodes(vi value, int64_t i, int64_t n, uint8_t *to) {
+  const vi high = (value + UNIT / 2) >> (UNIT == 64 ? 6 : 7);
+  const vs8 a = __builtin_convertvector(high, vs8), b = __builtin_convertvector(value - high * UNIT, vs8);
+  memcpy(to + i, &a, sizeof a);
+  memcpy(to + n + i, &b, sizeof b);
 }
 
 TT_INLINE __m512i fourCodes(const uint8_t *p) {

@@ -19,6 +19,9 @@ TT_INLINE void finish(const LinearArgs &args, int64_t tile, int64_t row, __m512i
   const int64_t n = tile * 16;
   __m512 y = _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(total), _mm512_set1_ps(args.input.scale[row])), _mm512_loadu_ps(weight.s0 + n));
   if (weight.bias) y = _mm512_add_ps(y, _mm512_loadu_ps(weight.bias + n));
+#ifdef V_STREAM
+  if (weight.N % 16 == 0) return _mm512_stream_ps(args.out + row * weight.N + n, y);
+#endif
   _mm512_mask_storeu_ps(args.out + row * weight.N + n, firstLanes(weight.N - n), y);
 }
 

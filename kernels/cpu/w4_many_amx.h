@@ -6,7 +6,10 @@ namespace tetrad {
 namespace TT_PATH {
 
 constexpr int64_t TILE_BYTES = 1024;
-constexpr int64_t STEP_GROUPS = 8;   /* of K at a time: two tiles of channels are 32 KiB, within the first cache */
+#ifndef V_STEP
+#define V_STEP 8
+#endif
+constexpr int64_t STEP_GROUPS = V_STEP;   /* of K at a time: two tiles of channels are 32 KiB, within the first cache */
 constexpr int64_t TASK_TILES = 8, TASK_ROWS = 512;
 
 /* Activations as left operands: [ceil(rows / 16)][K / 64][16 rows][64], zeros behind the last row. */
@@ -36,6 +39,12 @@ template <int R, int T> static void tileBlock(const uint8_t *left, int64_t leftS
     if constexpr (R == 2 && T == 2) TILE_LOAD(3, sums + sumStride + TILE_BYTES, 64);
   }
   for (int64_t k = 0; k < steps; k++, left += TILE_BYTES, right += TILE_BYTES) {
+#ifdef V_PREFETCH
+    for (int r = 0; r < 16; r++) {
+      _mm_prefetch((const char *)left + V_PREFETCH * TILE_BYTES + r * 64, _MM_HINT_T0);
+      if (R == 2) _mm_prefetch((const char *)left + leftStride + V_PREFETCH * TILE_BYTES + r * 64, _MM_HINT_T0);
+    }
+#endif
     TILE_LOAD(4, left, 64);
     TILE_LOAD(6, right, 64);
     TILE_DOT(0, 4, 6);
@@ -67,7 +76,7 @@ struct ManyTask {
   uint8_t *sums;               /* [blocks][tiles][16 rows][16] */
 };
 
-/* Some columns of all of a task's blocks and tiles; after the last columns the sums become output. */
+/* Some columns of all of a task's blocks and tiles. */
 static void manyColumns(const ManyTask &task, int64_t g0, int64_t g1) {
   const tt_weight &weight = *task.args.weight;
   const int64_t steps = (g1 - g0) * 2, rightStride = steps * TILE_BYTES, leftStride = weight.groups * 2 * TILE_BYTES, sumStride = task.tiles * TILE_BYTES;
@@ -81,12 +90,17 @@ static void manyColumns(const ManyTask &task, int64_t g0, int64_t g1) {
       const int64_t R = minOf(2, task.block1 - block);
       uint8_t *sums = task.sums + (block - task.block0) * sumStride + t * TILE_BYTES;
       TILE_BLOCKS[R - 1][T - 1](task.left + block * leftStride + g0 * 2 * TILE_BYTES, leftStride, task.right + t * rightStride, rightStride, steps, g0 == 0, sums, sumStride);
-      if (g1 < weight.groups) continue;
-      for (int64_t row = block * 16; row < minOf(task.args.size, (block + R) * 16); row++) {
-        const uint8_t *rowSums = sums + (row / 16 - block) * sumStride + row % 16 * 64;
-        for (int64_t i = 0; i < T; i++) finish(task.args, task.tile + t + i, row, _mm512_load_si512(rowSums + i * TILE_BYTES));
-      }
     }
+  }
+}
+
+/* All columns, then output row by row: a row's channels lie together. */
+static void manyTask(const ManyTask &task) {
+  const int64_t groups = task.args.weight->groups;
+  for (int64_t g = 0; g < groups; g += STEP_GROUPS) manyColumns(task, g, minOf(groups, g + STEP_GROUPS));
+  for (int64_t row = task.block0 * 16; row < minOf(task.args.size, task.block1 * 16); row++) {
+    const uint8_t *sums = task.sums + (row / 16 - task.block0) * task.tiles * TILE_BYTES + row % 16 * 64;
+    for (int64_t t = 0; t < task.tiles; t++) finish(task.args, task.tile + t, row, _mm512_load_si512(sums + t * TILE_BYTES));
   }
 }
 
@@ -114,7 +128,7 @@ static int w4Many(Runtime &runtime, const LinearArgs &args) {
     uint8_t *right = scratch + worker * stride;
     const ManyTask many = {args, left, tile, minOf(tiles, weight.tiles - tile), block, minOf(blocks, block + rowBlocks), right, right + rightBytes};
     openTiles();
-    for (int64_t g = 0; g < weight.groups; g += STEP_GROUPS) manyColumns(many, g, minOf(weight.groups, g + STEP_GROUPS));
+    manyTask(many);
     closeTiles();
   });
   return TT_OK;
