@@ -23,7 +23,7 @@ const AVX512 = ['-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mavx512
 /** Paths of an architecture. One with `base` compiles only `files` and takes the other ops from there (see paths.cpp). */
 const PATHS = {
   x64: {
-    amx: { flags: [...AVX512, '-mamx-tile', '-mamx-int8'], base: 'avx512vnni', files: ['ceiling', 'linear', 'logits'] },
+    amx: { flags: [...AVX512, '-mamx-tile', '-mamx-int8'], base: 'avx512vnni', files: ['attend', 'ceiling', 'linear', 'logits'] },
     avx512vnni: { flags: AVX512 },
     avx2: { flags: ['-mavx2', '-mfma', '-mf16c'] },
     portable: { flags: [] },

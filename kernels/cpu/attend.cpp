@@ -11,10 +11,19 @@
 #else
 #include "kv4_float.h"
 #endif
+#if defined(__AMX_INT8__)
+#include "kv4_amx.h"
+#endif
 
 namespace tetrad {
 namespace TT_PATH {
 
+#if !defined(__AMX_INT8__)
+constexpr int64_t HEAD_PAD = 32, WIDE_ROWS = 1;  /* no wide products */
+TT_INLINE int64_t wideBytes(int64_t) { return 0; }
+TT_INLINE void openTiles() {}
+TT_INLINE void closeTiles() {}
+#endif
 constexpr int64_t SEGMENT = 512;
 constexpr int64_t CHUNK = 64;
 constexpr int MAX_CHUNK_TILES = 65;  /* blocks may be as small as one token */
@@ -44,6 +53,7 @@ struct Work {
   float *scales;              /* KV4, [5, places] of a chunk: see readScales */
   uint8_t *queryCodes;        /* KV4: q and weights as the products take them, CODE_BYTES a number */
   uint8_t *weightCodes;
+  uint8_t *operands;          /* of wide products */
   RowState *rows;
 };
 
@@ -173,7 +183,7 @@ template <bool KV4, bool WHOLE> static ChunkPart softmaxRow(const Work &work, co
     const Seen seen = seenOf(chunk, tile, lowest, position);
     for (int u = 0; u < 16; u += LANES) {
       const int64_t i = tile * 16 + u;
-      vf s = load(scores + i);
+      vf s = KV4 ? loadScores(scores + i) : load(scores + i);
       if (KV4) s = load(scales + i) * s + load(scales + places + i) * sum;
       s = s * scale;
       if (args.softcap != 0.0f) s = capFloats(s, args.softcap) * splat(LOG2_E);
@@ -191,7 +201,7 @@ template <bool KV4, bool WHOLE> static ChunkPart softmaxRow(const Work &work, co
   if (!WHOLE && highest == -INFINITY) {
     for (int64_t i = 0; i < chunk.count * 16; i += LANES) {
       store(scores + i, vf{});
-      if (KV4) storeCodes<WEIGHT_UNIT>(vi{}, i, places, codes);
+      if (KV4) storeWeightCodes(vi{}, i, places, codes);
     }
     return {-INFINITY, 0, 0, 1};
   }
@@ -218,7 +228,7 @@ template <bool KV4, bool WHOLE> static ChunkPart softmaxRow(const Work &work, co
         units = (vf)((vi)(load(scales + 2 * places + i) * inverse) & seenLanes(seen, u));
       }
       minimum.add(u, p * least);
-      storeCodes<WEIGHT_UNIT>(roundToInt(p * units), i, places, codes);
+      storeWeightCodes(roundToInt(p * units), i, places, codes);
     }
   }
   return {exponent, total.sum(), minimum.sum(), KV4 ? largest : 1};
@@ -257,26 +267,33 @@ template <bool KV4> static void addPart(RowState &row, double *sum, const ChunkP
 
 template <bool KV4> static void attendChunk(const Work &work, const Chunk &chunk, int64_t rows, const int32_t *positions) {
   const tt_cache *cache = work.args.cache;
-  const int64_t stride = work.paddedD, window = work.args.window;
-  const float largest = KV4 ? readScales(cache, chunk, work.scales, work.places) : 0;
-  ChunkPart parts[ROWS];
-  for (int64_t r = 0; r < rows; r += ROWS) {
-    const int64_t R = minOf(ROWS, rows - r);
-    const Kernels &kernel = KERNELS[R - 1];
-    float *weights = work.weights + r * work.places;
-    for (int tile = 0; tile < chunk.count; tile++) {
-      if (KV4) kernel.scoresKV4(chunk.tiles[tile], ceilDiv(work.D, 8), work.queryCodes + r * CODE_BYTES * stride, stride, weights + tile * 16, work.places);
-      else kernel.scoresFull(chunk.tiles[tile], work.D, work.q + r * stride, stride, weights + tile * 16, work.places);
+  const int64_t stride = work.paddedD, places = work.places, window = work.args.window;
+  const float largest = KV4 ? readScales(cache, chunk, work.scales, places) : 0;
+  for (int64_t r = 0, R; r < rows; r += R) {
+    const bool wide = KV4 && WIDE_ROWS > 1 && rows - r > ROWS && chunk.count == CHUNK / 16;
+    R = minOf(wide ? WIDE_ROWS : ROWS, rows - r);
+    const Kernels &kernel = KERNELS[minOf(R, ROWS) - 1];
+    float *weights = work.weights + r * places, *sum = work.chunkSum + r * stride;
+    const uint8_t *queryCodes = work.queryCodes + r * CODE_BYTES * stride, *weightCodes = work.weightCodes + r * CODE_BYTES * places;
+#if defined(__AMX_INT8__)
+    if (wide) wideScores(chunk.tiles, ceilDiv(work.D, 8), queryCodes, stride, weights, places, work.operands);
+#endif
+    for (int tile = 0; tile < chunk.count && !wide; tile++) {
+      if (KV4) kernel.scoresKV4(chunk.tiles[tile], ceilDiv(work.D, 8), queryCodes, stride, weights + tile * 16, places);
+      else kernel.scoresFull(chunk.tiles[tile], work.D, work.q + r * stride, stride, weights + tile * 16, places);
     }
+    ChunkPart parts[WIDE_ROWS > ROWS ? WIDE_ROWS : ROWS];
     for (int64_t i = 0; i < R; i++) {
       const int64_t position = positions[(r + i) / work.heads];
       const bool whole = chunk.whole && position >= chunk.begin + CHUNK - 1 && (window == 0 || position + 1 - window <= chunk.begin);
       parts[i] = (whole ? softmaxRow<KV4, true> : softmaxRow<KV4, false>)(work, chunk, r + i, position, largest);
     }
-    float *sum = work.chunkSum + r * stride;
-    if (KV4) kernel.valuesKV4(chunk.tiles, chunk.count, cache->keyBytes, ceilDiv(work.D, 32), work.weightCodes + r * CODE_BYTES * work.places, work.places, sum, stride);
-    else kernel.valuesFull(chunk.tiles, chunk.tokens, chunk.count, cache->keyBytes, cache->valueBytes / 64, weights, work.places, sum, stride);
-    for (int64_t i = 0; i < R; i++) addPart<KV4>(work.rows[r + i], work.sum + (r + i) * stride, parts[i], sum + i * stride, stride);
+#if defined(__AMX_INT8__)
+    if (wide) wideValues(chunk.tiles, R, cache->keyBytes, ceilDiv(work.D, 32), weightCodes, places, sum, stride, work.operands);
+#endif
+    if (!wide && KV4) kernel.valuesKV4(chunk.tiles, chunk.count, cache->keyBytes, ceilDiv(work.D, 32), weightCodes, places, sum, stride);
+    if (!KV4) kernel.valuesFull(chunk.tiles, chunk.tokens, chunk.count, cache->keyBytes, cache->valueBytes / 64, weights, places, sum, stride);
+    for (int64_t i = 0; i < R; i++) addPart<KV4>(work.rows[r + i], work.sum + (r + i) * stride, parts[i], sum + i * stride, ceilDiv(work.D, 32) * 32);
   }
 }
 
@@ -383,13 +400,13 @@ static int checkBlocks(Runtime &runtime, const AttendArgs &args, const Run *runs
 int attend(Runtime &runtime, const AttendArgs &args) {
   const Step &step = args.step;
   const tt_cache *cache = args.cache;
-  const int64_t H = args.H, G = cache->G, D = cache->D, heads = H / G, paddedD = ceilDiv(D, 32) * 32;
+  const int64_t H = args.H, G = cache->G, D = cache->D, heads = H / G, paddedD = ceilDiv(D, HEAD_PAD) * HEAD_PAD;
   const int status = checkStep(runtime, step, cache, 0);
   if (status) return status;
 
   /* Rows of a run fill the registers once or twice. */
   const int64_t most = maxOf(1, RUN_ROWS / heads);
-  const int64_t maxRows = most * heads;
+  const int64_t maxRows = ceilDiv(most * heads, WIDE_ROWS) * WIDE_ROWS;
   const bool inPlace = args.out.kind == 0;
   int64_t segments = 1;
   for (int64_t t = 0; t < step.size; t++) {
@@ -404,9 +421,9 @@ int attend(Runtime &runtime, const AttendArgs &args) {
   uint8_t *shared = (uint8_t *)sharedScratch(runtime, runBytes + ceilDiv(outBytes, 64) * 64 + allPartBytes);
   const int64_t places = 16 * minOf(MAX_CHUNK_TILES, cache->B % 16 == 0 ? CHUNK / 16 : (CHUNK / cache->B + 2) * ceilDiv(cache->B, 16));
   const int64_t rowBytes = paddedD * (8 + 4 + 4 + CODE_BYTES) + places * (4 + CODE_BYTES) + (int64_t)sizeof(RowState);
-  const int64_t scaleBytes = 5 * places * 4;
+  const int64_t operandBytes = wideBytes(paddedD), scaleBytes = 5 * places * 4;
   int64_t stride;
-  uint8_t *scratch = workerScratch(runtime, maxOf(scaleBytes + maxRows * rowBytes, paddedWidth(H * D) * 4) + 256, &stride);
+  uint8_t *scratch = workerScratch(runtime, maxOf(operandBytes + scaleBytes + maxRows * rowBytes, paddedWidth(H * D) * 4) + 256, &stride);
   if (!shared || !scratch) return fail(runtime, TT_OUT_OF_MEMORY, "no memory for %d tokens over %d segments", (int)step.size, (int)segments);
 
   Run *runs = (Run *)shared;
@@ -423,24 +440,27 @@ int attend(Runtime &runtime, const AttendArgs &args) {
     const int64_t item = task / perItem, only = task % perItem;
     const Run &run = runs[item / G];
     const int64_t g = item % G, rows = run.size * heads;
-    double *sum = (double *)(scratch + worker * stride);
+    uint8_t *operands = scratch + worker * stride;
+    double *sum = (double *)(operands + operandBytes);
     float *q = (float *)(sum + maxRows * paddedD), *chunkSum = q + maxRows * paddedD, *weights = chunkSum + maxRows * paddedD;
     float *scales = weights + maxRows * places;
     RowState *states = (RowState *)(scales + 5 * places);
     uint8_t *queryCodes = (uint8_t *)(states + maxRows), *weightCodes = queryCodes + maxRows * paddedD * CODE_BYTES;
-    const Work work = {args, D, paddedD, heads, places, q, chunkSum, sum, weights, scales, queryCodes, weightCodes, states};
+    const Work work = {args, D, paddedD, heads, places, q, chunkSum, sum, weights, scales, queryCodes, weightCodes, operands, states};
     for (int64_t r = 0; r < rows; r++) {
       const float *source = args.qkv + (run.first + r / heads) * qkvWidth + (g * heads + r % heads) * D;
       loadQuery(args, source, D, paddedD, q + r * paddedD, states[r]);
       if (cache->precision == TT_KV4) {
-        for (int64_t d = 0; d < paddedD; d += LANES) storeCodes<QUERY_UNIT>(roundToInt(load(q + r * paddedD + d)), d, paddedD, queryCodes + r * CODE_BYTES * paddedD);
+        for (int64_t d = 0; d < paddedD; d += LANES) storeQueryCodes(roundToInt(load(q + r * paddedD + d)), d, paddedD, queryCodes + r * CODE_BYTES * paddedD);
       }
       clearState(states[r], sum + r * paddedD, paddedD);
     }
     const int64_t lowest = args.window > 0 ? maxOf(0, step.position[run.first] + 1 - args.window) : 0;
     const int64_t firstSegment = split ? maxOf(only, lowest / SEGMENT) : lowest / SEGMENT;
     const int64_t lastSegment = split ? minOf(only, run.last / SEGMENT) : run.last / SEGMENT;
+    openTiles();
     for (int64_t segment = firstSegment; segment <= lastSegment; segment++) attendSegment(work, run, g, segment);
+    closeTiles();
     for (int64_t r = 0; r < rows; r++) {
       const int64_t token = run.first + r / heads, head = g * heads + r % heads;
       if (split) {

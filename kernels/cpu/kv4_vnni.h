@@ -1,27 +1,32 @@
-/* KV4 products in bytes: an integer of a query or a weight is a high and a low signed byte, a code an unsigned one, and vpdpbusd adds
- * four products at a time. Exact, so the same as the float form in kv4_float.h. Layout of the cache: rope.cpp. */
+/* KV4 products in bytes: an integer of a query or a weight is two signed bytes, a code an unsigned one, and vpdpbusd adds four products
+ * at a time. Exact, so the same as the float form in kv4_float.h. Layout of the cache: rope.cpp. */
 namespace tetrad {
 namespace TT_PATH {
 
 /* Bytes of a number: all high bytes of a row, then all low ones. */
 constexpr int64_t CODE_BYTES = 2;
-constexpr int QUERY_UNIT = 64, WEIGHT_UNIT = 128;
 
-/* Numbers i .. i + 15 of a row of n, integers below 64 * UNIT or so in size: UNIT * high + low. */
-template <int UNIT> TT_INLINE void storeCodes(vi value, int64_t i, int64_t n, uint8_t *to) {
-  const vi high = (value + UNIT / 2) >> (UNIT == 64 ? 6 : 7);
-  const vs8 a = __builtin_convertvector(high, vs8), b = __builtin_convertvector(value - high * UNIT, vs8);
+TT_INLINE void storeBytes(vi high, vi low, int64_t i, int64_t n, uint8_t *to) {
+  const vs8 a = __builtin_convertvector(high, vs8), b = __builtin_convertvector(low, vs8);
   memcpy(to + i, &a, sizeof a);
   memcpy(to + n + i, &b, sizeof b);
 }
+/* Numbers i .. i + 15 of a row of n. A query of -2048..2047 is 16 * high + low: 16 times a code is still a byte. A weight of up to 8191
+ * is 128 * high + low. */
+TT_INLINE void storeQueryCodes(vi value, int64_t i, int64_t n, uint8_t *to) { storeBytes(value >> 4, value & 15, i, n, to); }
+TT_INLINE void storeWeightCodes(vi value, int64_t i, int64_t n, uint8_t *to) {
+  const vi high = (value + 64) >> 7;
+  storeBytes(high, value - (high << 7), i, n, to);
+}
+TT_INLINE __m512i weightSums(__m512i high, __m512i low) { return _mm512_add_epi32(_mm512_slli_epi32(high, 7), low); }
+
+/* Scores as the products leave them. */
+TT_INLINE vf loadScores(const float *p) { return __builtin_convertvector(loadAs<vi>(p), vf); }
 
 TT_INLINE __m512i fourCodes(const uint8_t *p) {
   int32_t bytes;
   memcpy(&bytes, p, 4);
   return _mm512_set1_epi32(bytes);
-}
-template <int UNIT> TT_INLINE void storeSums(float *to, __m512i high, __m512i low) {
-  _mm512_storeu_ps(to, _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(high, UNIT == 64 ? 6 : 7), low)));
 }
 
 /* out[r][16 tokens] = q[r] . keys; q is `width` numbers a row. */
@@ -32,16 +37,17 @@ template <int R> static void scoresKV4(const uint8_t *keys, int64_t d8, const ui
   for (int64_t j = 0; j < d8; j++) {
     const __m512i codes = _mm512_loadu_si512(keys + j * 64);
     const __m512i a = _mm512_and_si512(codes, mask), b = _mm512_and_si512(_mm512_srli_epi16(codes, 4), mask);
+    const __m512i a16 = _mm512_slli_epi16(a, 4), b16 = _mm512_andnot_si512(mask, codes);
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) {
       const uint8_t *row = q + r * CODE_BYTES * width + j * 8;
-      high[r] = _mm512_dpbusd_epi32(high[r], a, fourCodes(row));
+      high[r] = _mm512_dpbusd_epi32(high[r], a16, fourCodes(row));
       low[r] = _mm512_dpbusd_epi32(low[r], a, fourCodes(row + width));
-      high[r] = _mm512_dpbusd_epi32(high[r], b, fourCodes(row + 4));
+      high[r] = _mm512_dpbusd_epi32(high[r], b16, fourCodes(row + 4));
       low[r] = _mm512_dpbusd_epi32(low[r], b, fourCodes(row + width + 4));
     }
   }
-  for (int r = 0; r < R; r++) storeSums<QUERY_UNIT>(out + r * places, high[r], low[r]);
+  for (int r = 0; r < R; r++) _mm512_storeu_si512(out + r * places, _mm512_add_epi32(high[r], low[r]));
 }
 
 template <int R> static void valueRows(const uint8_t *const *tiles, int count, int64_t keyBytes, int64_t d32, const uint8_t *weights, int64_t places, float *sum, int64_t stride) {
@@ -67,7 +73,7 @@ template <int R> static void valueRows(const uint8_t *const *tiles, int count, i
       }
     }
     for (int r = 0; r < R; r++) {
-      for (int half = 0; half < 2; half++) storeSums<WEIGHT_UNIT>(sum + r * stride + j * 32 + half * 16, high[r][half], low[r][half]);
+      for (int half = 0; half < 2; half++) _mm512_storeu_ps(sum + r * stride + j * 32 + half * 16, _mm512_cvtepi32_ps(weightSums(high[r][half], low[r][half])));
     }
   }
 }

@@ -30,10 +30,11 @@ namespace tetrad {
 #define DECLARE_OVER(path, base)                   \
   namespace path {                                 \
   int linear(Runtime &, const LinearArgs &);       \
+  int attend(Runtime &, const AttendArgs &);       \
   int logits(Runtime &, const LogitsArgs &);       \
   double multiplyAdds(int64_t);                    \
   static int supported(void);                      \
-  static const Path table = {#path, supported, base::embed, base::norm, linear, base::rope, base::attend, base::gate, logits, base::sample, base::readAll, multiplyAdds}; \
+  static const Path table = {#path, supported, base::embed, base::norm, linear, base::rope, attend, base::gate, logits, base::sample, base::readAll, multiplyAdds}; \
   }
 #define ADDRESS(path) &path::table,
 
