@@ -18,14 +18,19 @@ const BUILD = join(KERNELS, '..', 'build');
 const COMMON = ['attend', 'ceiling', 'dense', 'embed', 'gate', 'linear', 'logits', 'norm', 'rope', 'sample'];
 const ONCE = ['context', 'memory', 'paths', 'pool', 'program', 'select'];
 
-const AVX512 = ['-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mavx512vnni', '-mavx2', '-mfma', '-mf16c', '-mprefer-vector-width=512'];
+const AVX2 = ['-mavx2', '-mfma', '-mf16c'];
+const AVX512 = [...AVX2, '-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mavx512vnni', '-mprefer-vector-width=512'];
+
+/** What a path that only multiplies otherwise compiles for itself. */
+const OWN = ['attend', 'ceiling', 'linear', 'logits'];
 
 /** Paths of an architecture. One with `base` compiles only `files` and takes the other ops from there (see paths.cpp). */
 const PATHS = {
   x64: {
-    amx: { flags: [...AVX512, '-mamx-tile', '-mamx-int8'], base: 'avx512vnni', files: ['attend', 'ceiling', 'linear', 'logits'] },
+    amx: { flags: [...AVX512, '-mamx-tile', '-mamx-int8'], base: 'avx512vnni', files: OWN },
     avx512vnni: { flags: AVX512 },
-    avx2: { flags: ['-mavx2', '-mfma', '-mf16c'] },
+    avxvnni: { flags: [...AVX2, '-mavxvnni'], base: 'avx2', files: OWN },
+    avx2: { flags: AVX2 },
     portable: { flags: [] },
   },
 };
@@ -114,14 +119,14 @@ export async function buildKernels({ quiet = false, check = false } = {}) {
   const extra = (process.env.TETRAD_CXXFLAGS ?? '').split(' ').filter(Boolean);
   const headers = [join(KERNELS, 'kernels.h'), ...readdirSync(SOURCES).filter((file) => file.endsWith('.h')).sort().map((file) => join(SOURCES, file))];
   const shared = digest(compiler?.version ?? '', ...headers.map((file) => readFileSync(file)));
-  const objects = join(BUILD, 'objects');
+  const variant = extra.length > 0 ? '-extra' : '';
+  const objects = join(BUILD, `objects${variant}`);
   const list = units(extra, check).map((unit) => {
     const stamp = digest(shared, unit.flags.join(' '), readFileSync(join(SOURCES, unit.source)));
     return { ...unit, stamp, path: join(objects, `${unit.object}-${stamp}.o`) };
   });
   const link = [...LINK[platform].filter((flag) => !check || !SHARED.includes(flag)), ...extra];
   const sources = digest(...headers.map((file) => readFileSync(file)), ...list.map((unit) => `${unit.flags.join(' ')} ${digest(readFileSync(join(SOURCES, unit.source)))}`), link.join(' '));
-  const variant = extra.length > 0 ? '-extra' : '';
   const library = join(BUILD, check ? `tetrad-check${variant}` : `libtetrad-cpu${variant}.${EXTENSION[platform]}`);
   const stampFile = `${library}.stamp`;
   const [builtFrom, builtWith] = existsSync(library) && existsSync(stampFile) ? readFileSync(stampFile, 'utf8').split('\n') : [];
@@ -144,7 +149,7 @@ export async function buildKernels({ quiet = false, check = false } = {}) {
   writeFileSync(stampFile, `${sources}\n${compiler.version}`);
   const current = new Set(list.map((unit) => unit.path));
   for (const file of readdirSync(objects)) {
-    if (variant === '' && !check && !current.has(join(objects, file))) rmSync(join(objects, file), { force: true });
+    if (!current.has(join(objects, file)) && !file.startsWith('check-')) rmSync(join(objects, file), { force: true });
   }
   return { path: library };
 }

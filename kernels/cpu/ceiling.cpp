@@ -59,6 +59,19 @@ double multiplyAdds(int64_t rounds) {
   }
   for (int c = 0; c < CHAINS; c++) asm volatile("" ::"v"(acc[c]));
   return (double)rounds * CHAINS * 64 * 2;
+#elif defined(__AVXVNNI__)
+  vi acc[CHAINS] = {}, b = splatInt(0x05050505);
+  vu a = (vu)splatInt(0x03030303);
+  for (int64_t i = 0; i < rounds; i += 8) {
+    asm volatile("" : "+x"(a), "+x"(b));
+#pragma GCC unroll 8
+    for (int u = 0; u < 8; u++) {
+#pragma GCC unroll 12
+      for (int c = 0; c < CHAINS; c++) acc[c] = dotBytes(acc[c], a, b);
+    }
+  }
+  for (int c = 0; c < CHAINS; c++) asm volatile("" ::"x"(acc[c]));
+  return (double)rounds * CHAINS * 32 * 2;
 #elif defined(__AVX2__)
   __m256i acc[CHAINS], a = _mm256_set1_epi8(3), b = _mm256_set1_epi8(5);
   for (int c = 0; c < CHAINS; c++) acc[c] = _mm256_setzero_si256();

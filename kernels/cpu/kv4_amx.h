@@ -90,7 +90,7 @@ static void wideValues(const uint8_t *const *tiles, int64_t rows, int64_t keyByt
   for (int64_t r = 0; r < rows; r++) {
     for (int64_t e = 0; e < 2 * d32; e++) {
       const uint8_t *high = sums + 2 * e * TILE_BYTES + r * 64;
-      _mm512_storeu_ps(sum + r * stride + e * 16, _mm512_cvtepi32_ps(weightSums(_mm512_load_si512(high), _mm512_load_si512(high + TILE_BYTES))));
+      store(sum + r * stride + e * 16, __builtin_convertvector(weightSums(loadAs<vi>(high), loadAs<vi>(high + TILE_BYTES)), vf));
     }
   }
 }

@@ -45,7 +45,7 @@ int avx512vnni::supported() {
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni");
 }
 DECLARE_OVER(amx, avx512vnni)
-#if defined(TETRAD_EMULATE_AMX)
+#if defined(TETRAD_EMULATE)
 int amx::supported() { return avx512vnni::supported(); }
 #elif defined(__linux__)
 /* Tiles are state that the system must save: it enables them for the processor (XCR0) and, on request, for this process. */
@@ -68,6 +68,15 @@ int amx::supported() {
 int amx::supported() { return 0; }
 #endif
 DECLARE(avx2)
+DECLARE_OVER(avxvnni, avx2)
+int avxvnni::supported() {
+#if defined(TETRAD_EMULATE)
+  return avx2::supported();
+#else
+  unsigned a, b, c, d;
+  return avx2::supported() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+#endif
+}
 int avx2::supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 #endif
 DECLARE(portable)
@@ -75,7 +84,7 @@ int portable::supported() { return 1; }
 
 const Path *const PATHS[] = {
 #if defined(__x86_64__)
-    ADDRESS(amx) ADDRESS(avx512vnni) ADDRESS(avx2)
+    ADDRESS(amx) ADDRESS(avx512vnni) ADDRESS(avxvnni) ADDRESS(avx2)
 #endif
     ADDRESS(portable)};
 const int PATH_COUNT = (int)(sizeof PATHS / sizeof PATHS[0]);

@@ -1,4 +1,4 @@
-/* The tile instructions of AMX. With TETRAD_EMULATE_AMX they are plain loops, so that what uses them can be tested on any processor
+/* The tile instructions of AMX. With TETRAD_EMULATE they are plain loops, so that what uses them can be tested on any processor
  * with AVX512-VNNI. A tile's number must be a literal. */
 #ifndef TETRAD_CPU_TILES_H
 #define TETRAD_CPU_TILES_H
@@ -18,7 +18,7 @@ struct alignas(64) TileShapes {
 };
 static const TileShapes WHOLE_TILES;
 
-#if defined(TETRAD_EMULATE_AMX)
+#if defined(TETRAD_EMULATE)
 
 struct Tile { uint8_t bytes[16][64]; };
 static thread_local Tile emulatedTiles[8];
