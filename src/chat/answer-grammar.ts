@@ -25,10 +25,10 @@ export type IsSpecial = (tag: string) => boolean;
 /** The tools that may be called. Throws RequestError where the choice names none of them. */
 export function callableTools({ tools = [], toolChoice = 'auto' }: AnswerRequest): readonly ToolDefinition[] {
   if (toolChoice === 'none') return [];
-  if (toolChoice === 'required' && tools.length === 0) throw new RequestError('A tool is to be called, but there are no tools', 'tool_choice');
+  if (toolChoice === 'required' && tools.length === 0) throw new RequestError('A tool is to be called, but there are no tools', 'toolChoice');
   if (typeof toolChoice === 'string') return tools;
   const named = tools.filter(({ name }) => name === toolChoice.name);
-  if (named.length === 0) throw new RequestError(`There is no tool named ${JSON.stringify(toolChoice.name)}`, 'tool_choice');
+  if (named.length === 0) throw new RequestError(`There is no tool named ${JSON.stringify(toolChoice.name)}`, 'toolChoice');
   return named;
 }
 
@@ -42,12 +42,12 @@ export function answerGrammar(family: Family, request: AnswerRequest, start: Ans
 }
 
 export function formatGrammar(format: ResponseFormat): GrammarSource {
-  const label = 'response_format';
+  const label = 'responseFormat';
   switch (format.type) {
     case 'json-object':
       return { kind: 'json-object', label };
     case 'json-schema':
-      return { kind: 'schema', schema: format.schema, options: { closed: true }, label: 'response_format.json_schema.schema' };
+      return { kind: 'schema', schema: format.schema, options: { closed: true }, label };
     case 'regex':
       return { kind: 'regex', pattern: format.pattern, label };
     case 'choice':

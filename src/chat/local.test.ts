@@ -182,7 +182,7 @@ describe('grammars', () => {
     await collect(model.stream({ messages, tools: [weather, { ...distinct, strict: false }] }));
     expect(requests).toHaveLength(1);
     const format = await collect(model.stream({ messages, responseFormat: { type: 'json-schema', schema: distinct.parameters } })).catch((error: unknown) => error);
-    expect(format).toMatchObject({ parameter: 'response_format.json_schema.schema', message: expect.not.stringMatching(/strict/u) });
+    expect(format).toMatchObject({ parameter: 'responseFormat', message: expect.not.stringMatching(/strict/u) });
   });
 
   test('choices of no tool, and arguments that are no object, are refused at once', () => {

@@ -171,7 +171,7 @@ export class LocalModel implements ChatModel, AsyncDisposable {
     const generate = { prompt, sampling, cacheSalt: request.cacheSalt };
     const { grammarRefusal } = this.description;
     checkRequest(generate, this.description);
-    if (grammar !== null && grammarRefusal !== null) throw new RequestError(grammarRefusal, request.responseFormat === undefined ? 'tools' : 'response_format');
+    if (grammar !== null && grammarRefusal !== null) throw new RequestError(grammarRefusal, request.responseFormat === undefined ? 'tools' : 'responseFormat');
     const stop = request.stop ?? defaults.stop ?? [];
     const steps = grammar === null ? this.engine.generate(generate, request.signal) : this.#constrained(generate, grammar, request.signal);
     return this.#events(steps, prompt.length, sampling, stop, rest);
