@@ -273,7 +273,7 @@ const SEEDS = 2 ** 53;
 /** The part that is to blame is a field of the request. */
 function refused({ message, part }: GrammarError): RequestError {
   const [parameter] = part.split(' ');
-  if (!parameter.startsWith('tools')) return new RequestError(message, parameter.startsWith('response_format') ? parameter : null);
+  if (!parameter.startsWith('tools')) return new RequestError(message, parameter === 'responseFormat' ? parameter : null);
   return new RequestError(`${message}; "strict": false on the tool leaves its arguments unchecked`, parameter);
 }
 
