@@ -8,7 +8,7 @@ import { MAX_NESTING } from './grammar.ts';
 import type { Grammar, GrammarSymbol } from './grammar.ts';
 import { ListTable, PairTable, grown } from './intern.ts';
 import { STOP, openLexeme } from './lexeme.ts';
-import type { Lexeme, TextPlace } from './lexeme.ts';
+import type { ByteSet, Lexeme, TextPlace } from './lexeme.ts';
 
 export const UNKNOWN = -2;
 export const REJECT = -1;
@@ -53,6 +53,9 @@ export class Automaton {
   #lexemeNext!: Int32Array;
   /** Bit 0: accepts; bit 1: nothing can follow. */
   #lexemeFlags!: number[];
+  /** Of each lexeme state. */
+  #bytes!: ByteSet[];
+  #primed!: Uint8Array;
   /** Symbol and the stack below it; stack 0 is empty. */
   #stacks!: PairTable;
   #depths!: number[];
@@ -73,6 +76,8 @@ export class Automaton {
     this.#lexemeStates = new PairTable();
     this.#lexemeNext = new Int32Array(64 * 256).fill(UNKNOWN);
     this.#lexemeFlags = [];
+    this.#bytes = [];
+    this.#primed = new Uint8Array(64);
     this.#stacks = new PairTable();
     this.#stacks.id(-1, -1);
     this.#depths = [0];
@@ -108,6 +113,7 @@ export class Automaton {
 
   /** The one byte that can follow; null where there is none or a choice. */
   onlyByte(state: number): number | null {
+    if (this.#primed[state] === 0) this.#prime(state);
     let only: number | null = null;
     for (let byte = 0; byte < 256; byte++) {
       if (this.step(state, SCAN_ORDER[byte]) === REJECT) continue;
@@ -121,20 +127,39 @@ export class Automaton {
     return SCAN_ORDER.some((byte) => this.step(state, byte) !== REJECT);
   }
 
-  /** The texts within which the state is at a border of two characters, and the state without them. */
-  texts(state: number): { readonly texts: readonly TextPlace[]; readonly rest: number } {
+  /** The texts within which the state is at a border of two characters; the state with them alone, and without them. */
+  texts(state: number): { readonly texts: readonly TextPlace[]; readonly alone: number; readonly rest: number } {
     const set = this.#sets.lists[state];
     const texts: TextPlace[] = [];
+    const inTexts: number[] = [];
     const others: number[] = [];
     for (let i = 0; i + 1 < set.length; i += 2) {
       const place = this.#lexeme(this.#lexemeStates.first[set[i]]).place(this.#lexemeStates.second[set[i]]);
-      if (place === null) others.push(set[i], set[i + 1]);
-      else texts.push(place);
+      (place === null ? others : inTexts).push(set[i], set[i + 1]);
+      if (place !== null) texts.push(place);
     }
-    return { texts, rest: others.length === 0 ? REJECT : texts.length === 0 ? state : this.#intern(others, false) };
+    const part = (configurations: readonly number[], others: readonly number[]): number => (configurations.length === 0 ? REJECT : others.length === 0 ? state : this.#intern(configurations, false));
+    return { texts, alone: part(inTexts, others), rest: part(others, inTexts) };
+  }
+
+  /** What no lexeme of the state takes is refused for all such bytes at once. */
+  #prime(state: number): void {
+    const set = this.#sets.lists[state];
+    const may = new Int32Array(8);
+    for (let i = 0; i + 1 < set.length; i += 2) {
+      const bytes = this.#bytes[set[i]];
+      for (let word = 0; word < 8; word++) may[word] |= bytes[word];
+    }
+    const row = state << 8;
+    for (let byte = 0; byte < 256; byte++) if (((may[byte >> 5] >> (byte & 31)) & 1) === 0) this.transitions[row | byte] = REJECT;
+    this.#primed[state] = 1;
   }
 
   #step(state: number, byte: number): number {
+    if (this.#primed[state] === 0) {
+      this.#prime(state);
+      if (this.transitions[(state << 8) | byte] === REJECT) return REJECT;
+    }
     const set = this.#sets.lists[state];
     const out: number[] = [];
     let accepts = false;
@@ -173,6 +198,7 @@ export class Automaton {
     if (id === this.#lexemeFlags.length) {
       const automaton = this.#lexeme(lexeme);
       this.#lexemeFlags.push((automaton.accepts(own) ? 1 : 0) | (automaton.isLast(own) ? 2 : 0));
+      this.#bytes.push(automaton.bytes(own));
       if (id << 8 >= this.#lexemeNext.length) this.#lexemeNext = doubled(this.#lexemeNext);
     }
     return id;
@@ -231,9 +257,13 @@ export class Automaton {
     if (set.length > 2 * MAX_CONFIGURATIONS) throw new AmbiguityError();
     const id = this.#sets.id(set);
     if (id >= this.#accepting.length) {
-      const larger = new Uint8Array(2 * this.#accepting.length);
-      larger.set(this.#accepting);
-      this.#accepting = larger;
+      const longer = (flags: Uint8Array): Uint8Array => {
+        const larger = new Uint8Array(2 * flags.length);
+        larger.set(flags);
+        return larger;
+      };
+      this.#accepting = longer(this.#accepting);
+      this.#primed = longer(this.#primed);
       this.transitions = doubled(this.transitions);
     }
     this.#accepting[id] = accepts ? 1 : 0;

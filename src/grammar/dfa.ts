@@ -16,6 +16,7 @@ export interface Dfa {
 
 const MAX_STATES = 20_000;
 const MAX_CELLS = 4_000_000;
+const MAX_UNIVERSAL = 100;
 export const DEAD = -1;
 
 export const numStates = (dfa: Dfa): number => dfa.accepting.length;
@@ -217,23 +218,23 @@ export function longestLengths(dfa: Dfa): Float64Array {
   return longest;
 }
 
-/** States from which every text is live, whatever it is. */
-export function universalStates(dfa: Dfa): Uint8Array {
-  const universal = new Uint8Array(numStates(dfa)).fill(1);
-  for (let changed = true; changed; ) {
-    changed = false;
-    for (let state = 0; state < universal.length; state++) {
-      if (universal[state] === 0) continue;
-      for (let letter = 0; letter < dfa.numClasses; letter++) {
-        const target = dfa.next[state * dfa.numClasses + letter];
-        if (target >= 0 && universal[target] === 1) continue;
-        universal[state] = 0;
-        changed = true;
-        break;
-      }
+/** Whatever comes, the state stays. */
+export function isAbsorbing({ next, numClasses }: Dfa, state: number): boolean {
+  for (let i = state * numClasses; i < (state + 1) * numClasses; i++) if (next[i] !== state) return false;
+  return true;
+}
+
+/** Whatever comes, the text can still be completed. False also where that takes long to tell. */
+export function isUniversal(dfa: Dfa, state: number): boolean {
+  const seen = new Set([state]);
+  for (const from of seen) {
+    if (seen.size > MAX_UNIVERSAL) return false;
+    for (let i = from * dfa.numClasses; i < (from + 1) * dfa.numClasses; i++) {
+      if (dfa.next[i] < 0) return false;
+      seen.add(dfa.next[i]);
     }
   }
-  return universal;
+  return true;
 }
 
 function product(a: Dfa, b: Dfa, accepting: (inA: boolean, inB: boolean) => boolean, needsBoth: boolean): Dfa | null {

@@ -1,5 +1,5 @@
 /** What is read byte by byte: specifications (plain values, so that a grammar can cross threads) and the automata that run them. */
-import { stepDfa } from './dfa.ts';
+import { isAbsorbing, stepDfa } from './dfa.ts';
 import type { Dfa } from './dfa.ts';
 import { NUMBER_LETTERS } from './numbers.ts';
 import type { NumberTable } from './numbers.ts';
@@ -34,8 +34,19 @@ export interface Lexeme {
   accepts(state: number): boolean;
   /** No byte can follow. */
   isLast(state: number): boolean;
+  /** Bytes that may come: others surely can't. */
+  bytes(state: number): ByteSet;
   /** Null unless the state is at the border of two characters of a text. */
   place(state: number): TextPlace | null;
+}
+
+/** Bit b of word b >> 5. */
+export type ByteSet = Int32Array;
+
+function byteSet(...ranges: readonly (readonly [number, number])[]): ByteSet {
+  const set = new Int32Array(8);
+  for (const [low, high] of ranges) for (let byte = low; byte <= high; byte++) set[byte >> 5] |= 1 << (byte & 31);
+  return set;
 }
 
 export interface TextPlace {
@@ -44,6 +55,8 @@ export interface TextPlace {
   /** State of the pattern, and characters so far. */
   readonly at: number;
   readonly length: number;
+  /** A text that must not come to be in full has been read so far. */
+  readonly isExcepting: boolean;
 }
 
 export function openLexeme(spec: LexemeSpec): Lexeme {
@@ -101,10 +114,22 @@ class WordsLexeme implements Lexeme {
     return this.#words[this.#high[state] - 1].length === this.#depth[state];
   }
 
+  bytes(state: number): ByteSet {
+    const depth = this.#depth[state];
+    const set = new Int32Array(8);
+    for (let i = this.#low[state]; i < this.#high[state]; i++) {
+      const byte = this.#words[i][depth];
+      if (byte !== undefined) set[byte >> 5] |= 1 << (byte & 31);
+    }
+    return set;
+  }
+
   place(): null {
     return null;
   }
 }
+
+const NUMBER_BYTES = byteSet([0x2d, 0x2e], [0x30, 0x39]);
 
 class NumberLexeme implements Lexeme {
   readonly start = 0;
@@ -129,6 +154,10 @@ class NumberLexeme implements Lexeme {
     return true;
   }
 
+  bytes(): ByteSet {
+    return NUMBER_BYTES;
+  }
+
   place(): null {
     return null;
   }
@@ -147,6 +176,21 @@ const PAIR_BACKSLASH = 5;
 const PAIR_U = 6;
 const PAIR_HEX = 7;
 const CLOSED = 8;
+
+const HEX_BYTES = byteSet([0x30, 0x39], [0x41, 0x46], [0x61, 0x66]);
+/** By mode; at a border, of quoted text and of bare text. */
+const MODE_BYTES: readonly ByteSet[] = [
+  byteSet([0x22, 0x22]),
+  byteSet([0x20, 0x7f], [0xc2, 0xf4]),
+  byteSet([0x80, 0xbf]),
+  byteSet([0x22, 0x22], [0x2f, 0x2f], [0x5c, 0x5c], [0x61, 0x7a]),
+  HEX_BYTES,
+  byteSet([0x5c, 0x5c]),
+  byteSet([0x75, 0x75]),
+  HEX_BYTES,
+  byteSet(),
+];
+const BARE_BYTES = byteSet([0, 0x7f], [0xc2, 0xf4]);
 
 interface TextState {
   readonly mode: number;
@@ -388,9 +432,14 @@ export class TextLexeme implements Lexeme {
     return this.dfa !== null && this.dfa.next.subarray(at * this.dfa.numClasses, (at + 1) * this.dfa.numClasses).every((target) => target < 0);
   }
 
+  bytes(id: number): ByteSet {
+    const { mode } = this.#states[id];
+    return mode === BORDER && !this.quoted ? BARE_BYTES : MODE_BYTES[mode];
+  }
+
   place(id: number): TextPlace | null {
-    const { mode, at, length } = this.#states[id];
-    return mode === BORDER ? { text: this, state: id, at, length } : null;
+    const { mode, at, length, except } = this.#states[id];
+    return mode === BORDER ? { text: this, state: id, at, length, isExcepting: except !== NO_NODE } : null;
   }
 
   /** The state at a border, with `at` the pattern's. */
@@ -401,6 +450,11 @@ export class TextLexeme implements Lexeme {
   /** No length is too long or too short anywhere. */
   get isUnbounded(): boolean {
     return this.#max === Infinity && this.#lengths === null;
+  }
+
+  /** Any `chars` characters lead to where the same may follow as here. */
+  isSteady({ at, length, isExcepting }: TextPlace, chars: number): boolean {
+    return !isExcepting && length >= this.#min && length + chars <= this.#max && (this.dfa === null || isAbsorbing(this.dfa, at));
   }
 
   /** A text that has come to `at` within `length` characters can be completed. */
