@@ -1,7 +1,8 @@
 /**
- * Runs a grammar byte by byte. A configuration is a state of a lexeme and the stack of symbols that must follow it; a state of the
- * automaton is the set of configurations that the bytes so far allow. Stacks, configurations and sets are interned, so a state is a
- * small number and its transitions are remembered in one flat table, made as they are first asked for.
+ * Runs a grammar byte by byte. A configuration is a state of a lexeme and what may follow it; a state of the automaton is the set of
+ * configurations that the bytes so far allow, one for each lexeme state. What may follow is a set of stacks, kept as a tree: each
+ * symbol once, with all that may lie below it. So readings that differ far below cost nothing until they come to the top. Stacks and
+ * sets are interned, so a state is a small number and its transitions are remembered in one flat table, made as they are first asked for.
  */
 import { Expansion } from './expand.ts';
 import { MAX_NESTING } from './grammar.ts';
@@ -12,12 +13,15 @@ import type { ByteSet, Lexeme, TextPlace } from './lexeme.ts';
 
 export const UNKNOWN = -2;
 export const REJECT = -1;
+/** The node below which there is nothing, and the set of stacks that has only it. */
+const BOTTOM = 0;
 const EMPTY_STACK = 0;
 const MAX_CONFIGURATIONS = 20_000;
-const MAX_CLOSURE_STACKS = 50_000;
+const MAX_CLOSURE_NODES = 50_000;
+const MAX_JOIN_DEPTH = 2_000;
 /** States kept before the automaton starts afresh. */
 const MAX_STATES = 1 << 14;
-const MAX_STACKS = 1 << 21;
+const MAX_NODES = 1 << 21;
 
 /** Letters and digits first: where there is a choice, most often among them. */
 const SCAN_ORDER = [...'aeE0159 "]}[{,tfnT'].map((char) => char.charCodeAt(0)).concat(Array.from({ length: 256 }, (_, byte) => byte)).filter((byte, i, all) => all.indexOf(byte) === i);
@@ -32,7 +36,7 @@ export class AmbiguityError extends Error {
 }
 
 interface Closure {
-  /** Lexeme state, stack, lexeme state, stack, … */
+  /** Lexeme state, stacks, lexeme state, stacks, … */
   readonly configurations: readonly number[];
   readonly accepts: boolean;
 }
@@ -56,9 +60,14 @@ export class Automaton {
   /** Of each lexeme state. */
   #bytes!: ByteSet[];
   #primed!: Uint8Array;
-  /** Symbol and the stack below it; stack 0 is empty. */
-  #stacks!: PairTable;
+  /** Symbol and the stacks below it. */
+  #nodes!: PairTable;
+  /** Containers that are open at each node. */
   #depths!: number[];
+  /** Sets of stacks: their topmost nodes, one for each symbol. */
+  #stacks!: ListTable;
+  #single!: (number | undefined)[];
+  #joined!: Map<number, number>;
   #closures!: (Closure | undefined)[];
   #sets!: ListTable;
   #singles!: PairTable;
@@ -78,16 +87,20 @@ export class Automaton {
     this.#lexemeFlags = [];
     this.#bytes = [];
     this.#primed = new Uint8Array(64);
-    this.#stacks = new PairTable();
-    this.#stacks.id(-1, -1);
+    this.#nodes = new PairTable();
+    this.#nodes.id(-1, -1);
     this.#depths = [0];
+    this.#stacks = new ListTable();
+    this.#stacks.id(Int32Array.of(BOTTOM));
+    this.#single = [EMPTY_STACK];
+    this.#joined = new Map();
     this.#closures = [];
     this.#sets = new ListTable();
     this.#singles = new PairTable();
     this.#singleStates = [];
     this.#accepting = new Uint8Array(64);
     this.transitions = new Int32Array(64 * 256).fill(UNKNOWN);
-    const { configurations, accepts } = this.#closure(this.#push(this.#grammar.root, EMPTY_STACK));
+    const { configurations, accepts } = this.#closure(this.#stackOf(this.#push(this.#grammar.root, EMPTY_STACK)));
     this.start = this.#intern(configurations, accepts);
   }
 
@@ -97,7 +110,7 @@ export class Automaton {
 
   /** Drops everything where it has grown too large; states are renumbered then. */
   trim(): void {
-    if (this.size < MAX_STATES && this.#stacks.size < MAX_STACKS && this.#lexemeStates.size < MAX_STATES) return;
+    if (this.size < MAX_STATES && this.#nodes.size < MAX_NODES && this.#lexemeStates.size < MAX_STATES) return;
     this.generation++;
     this.#begin();
   }
@@ -205,42 +218,72 @@ export class Automaton {
   }
 
   #push(symbol: GrammarSymbol, below: number): number {
-    const id = this.#stacks.id(symbol, below);
-    if (id === this.#depths.length) this.#depths.push(this.#depths[below] + (this.#expansion.isFrame(symbol) ? 1 : 0));
+    const id = this.#nodes.id(symbol, below);
+    if (id === this.#depths.length) this.#depths.push(this.#depthOf(below) + (this.#expansion.isFrame(symbol) ? 1 : 0));
     return id;
   }
 
-  /** Everything that can be read next where `stack` is what must follow. */
-  #closure(stack: number): Closure {
-    return (this.#closures[stack] ??= this.#close(stack));
+  #depthOf(stacks: number): number {
+    return this.#stacks.lists[stacks].reduce((most, node) => Math.max(most, this.#depths[node]), 0);
   }
 
-  #close(start: number): Closure {
+  #stackOf(node: number): number {
+    return (this.#single[node] ??= this.#stacks.id(Int32Array.of(node)));
+  }
+
+  /** The stacks of both. */
+  #join(a: number, b: number, depth = 0): number {
+    if (a === b) return a;
+    const key = Math.min(a, b) * 2 ** 26 + Math.max(a, b);
+    let both = this.#joined.get(key);
+    if (both !== undefined) return both;
+    if (depth > MAX_JOIN_DEPTH) throw new AmbiguityError();
+    const bySymbol = new Map<GrammarSymbol, number>();
+    for (const stacks of [a, b]) {
+      for (const node of this.#stacks.lists[stacks]) {
+        const symbol = this.#nodes.first[node];
+        const known = bySymbol.get(symbol);
+        bySymbol.set(symbol, known === undefined || known === node ? node : this.#push(symbol, this.#join(this.#nodes.second[known], this.#nodes.second[node], depth + 1)));
+      }
+    }
+    both = this.#stacks.id(Int32Array.from(bySymbol.values()).sort());
+    this.#joined.set(key, both);
+    return both;
+  }
+
+  /** Everything that can be read next where one of the stacks is what must follow. */
+  #closure(stacks: number): Closure {
+    return (this.#closures[stacks] ??= this.#close(stacks));
+  }
+
+  #close(stacks: number): Closure {
     const configurations: number[] = [];
     let accepts = false;
-    const seen = new Set([start]);
-    for (const stack of seen) {
-      if (stack === EMPTY_STACK) {
+    const seen = new Set(this.#stacks.lists[stacks]);
+    for (const node of seen) {
+      if (node === BOTTOM) {
         accepts = true;
         continue;
       }
-      const symbol = this.#stacks.first[stack];
-      const below = this.#stacks.second[stack];
+      const symbol = this.#nodes.first[node];
+      const below = this.#nodes.second[node];
       if (symbol < 0) {
         const lexeme = -1 - symbol;
         const state = this.#lexemeState(lexeme, this.#lexeme(lexeme).start);
         const flags = this.#lexemeFlags[state];
         if ((flags & 2) === 0) configurations.push(state, below);
-        if ((flags & 1) === 1) seen.add(below);
+        if ((flags & 1) === 1) for (const next of this.#stacks.lists[below]) seen.add(next);
         continue;
       }
+      const depth = this.#depthOf(below);
       for (const { symbols, height } of this.#expansion.of(symbol)) {
-        if (this.#depths[below] + height > MAX_NESTING) continue;
+        if (depth + height > MAX_NESTING) continue;
+        if (symbols.length === 0) for (const next of this.#stacks.lists[below]) seen.add(next);
         let top = below;
-        for (let i = symbols.length - 1; i >= 0; i--) top = this.#push(symbols[i], top);
-        seen.add(top);
+        for (let i = symbols.length - 1; i > 0; i--) top = this.#stackOf(this.#push(symbols[i], top));
+        if (symbols.length > 0) seen.add(this.#push(symbols[0], top));
       }
-      if (seen.size > MAX_CLOSURE_STACKS) throw new AmbiguityError();
+      if (seen.size > MAX_CLOSURE_NODES) throw new AmbiguityError();
     }
     return { configurations, accepts };
   }
@@ -252,8 +295,31 @@ export class Automaton {
     return this.#singleStates[single];
   }
 
+  /** Lexeme states in order, each once; an accepting set ends with an odd entry, so it differs from the same set that does not accept. */
+  #canonical(configurations: readonly number[], accepts: boolean): Int32Array {
+    const count = configurations.length / 2;
+    if (count <= 1) return Int32Array.from(accepts ? [...configurations, -1] : configurations);
+    const keys = new Float64Array(count);
+    for (let i = 0; i < count; i++) keys[i] = configurations[2 * i] * 2 ** 26 + configurations[2 * i + 1];
+    keys.sort();
+    const out = new Int32Array(configurations.length + 1);
+    let length = 0;
+    for (let i = 0; i < count; i++) {
+      const lexeme = Math.floor(keys[i] / 2 ** 26);
+      const stacks = keys[i] % 2 ** 26;
+      if (length > 0 && out[length - 2] === lexeme) {
+        out[length - 1] = this.#join(out[length - 1], stacks);
+        continue;
+      }
+      out[length++] = lexeme;
+      out[length++] = stacks;
+    }
+    if (accepts) out[length++] = -1;
+    return out.slice(0, length);
+  }
+
   #intern(configurations: readonly number[], accepts: boolean): number {
-    const set = canonical(configurations, accepts);
+    const set = this.#canonical(configurations, accepts);
     if (set.length > 2 * MAX_CONFIGURATIONS) throw new AmbiguityError();
     const id = this.#sets.id(set);
     if (id >= this.#accepting.length) {
@@ -269,25 +335,6 @@ export class Automaton {
     this.#accepting[id] = accepts ? 1 : 0;
     return id;
   }
-}
-
-/** Pairs in order, each once; an accepting set ends with an odd entry, so it differs from the same set that does not accept. */
-function canonical(configurations: readonly number[], accepts: boolean): Int32Array {
-  const count = configurations.length / 2;
-  const extra = accepts ? 1 : 0;
-  if (count <= 1) return Int32Array.from(accepts ? [...configurations, -1] : configurations);
-  const keys = new Float64Array(count);
-  for (let i = 0; i < count; i++) keys[i] = configurations[2 * i] * 2 ** 26 + configurations[2 * i + 1];
-  keys.sort();
-  const out = new Int32Array(configurations.length + extra);
-  let length = 0;
-  for (let i = 0; i < count; i++) {
-    if (i > 0 && keys[i] === keys[i - 1]) continue;
-    out[length++] = Math.floor(keys[i] / 2 ** 26);
-    out[length++] = keys[i] % 2 ** 26;
-  }
-  if (accepts) out[length++] = -1;
-  return out.slice(0, length);
 }
 
 function doubled(table: Int32Array): Int32Array<ArrayBuffer> {

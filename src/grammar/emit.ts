@@ -4,7 +4,7 @@ import type { Dfa } from './dfa.ts';
 import { BudgetError, GrammarError } from './error.ts';
 import { canEnd } from './expand.ts';
 import { MAX_NESTING } from './grammar.ts';
-import type { Alternative, ArrayRule, Child, GrammarBuilder, GrammarSymbol, Item, ObjectRule, Whitespace } from './grammar.ts';
+import type { Alternative, ArrayRule, Child, GrammarBuilder, GrammarSymbol, Item, MemberValue, ObjectRule, Whitespace } from './grammar.ts';
 import type { Normalizer } from './normalize.ts';
 import { INTEGER, keyOfNumbers, numberTable } from './numbers.ts';
 import type { NumberSet } from './numbers.ts';
@@ -28,15 +28,22 @@ interface ArrayPlan {
   readonly rest: ItemPlan;
 }
 
+/** What a member's value may be, and which witnesses (bits) it then is. */
+interface ValuePlan {
+  readonly term: Term;
+  readonly witnesses: number;
+}
+
 interface KeyClass {
   readonly dfa: Dfa | null;
   readonly except: readonly string[];
-  readonly term: Term;
+  readonly values: readonly ValuePlan[];
+  readonly witnesses: number;
 }
 
 interface ObjectPlan {
   readonly shape: ObjectShape;
-  readonly named: readonly { readonly name: string; readonly term: Term; readonly required: boolean }[];
+  readonly named: readonly { readonly name: string; readonly values: readonly ValuePlan[]; readonly required: boolean }[];
   readonly open: readonly KeyClass[];
 }
 
@@ -92,7 +99,7 @@ export class Emitter {
       const plan = this.#at(term, () => this.#plan(term as Term));
       this.#plans.set(term, plan);
       for (const { prefix, rest } of plan.arrays) for (const { plain, match } of [...prefix, rest]) todo.push(plain, match);
-      for (const { named, open } of plan.objects) for (const child of [...named, ...open]) todo.push(child.term);
+      for (const { named, open } of plan.objects) for (const { values } of [...named, ...open]) for (const value of values) todo.push(value.term);
     }
   }
 
@@ -167,11 +174,14 @@ export class Emitter {
     const names = new Set([...shape.layers.flatMap(({ named }) => [...named.keys()]), ...shape.required]);
     const required = new Set(shape.required);
     budget.spend(names.size);
-    const named = [...names].map((name) => ({ name, term: termOfKey(shape, name, terms), required: required.has(name) }));
-    const open = shape.max === 0 || this.#isClosed(shape) ? [] : this.#keyClasses(shape, [...names]);
+    const named = [...names].map((name) => {
+      const witnesses = bitsOf(shape.some, ({ keys }) => keys === null || matchesDfa(keys, name));
+      return { name, values: this.#values(shape, termOfKey(shape, name, terms), witnesses), required: required.has(name) };
+    });
+    const open = shape.max === 0 || this.#isClosed(shape) ? [] : this.#keyClasses(shape, [...names], term);
     const sure = required.size + 1;
     if (open.length > 0 && shape.min > sure) this.#refuseCount(shape, term, sure);
-    return { shape, named: named.filter((key) => key.term !== FALSE), open };
+    return { shape, named: named.filter(({ values }) => values.length > 0), open };
   }
 
   #isClosed({ layers }: ObjectShape): boolean {
@@ -182,10 +192,24 @@ export class Emitter {
     throw new GrammarError('minProperties', `${this.#pointer(term)}/minProperties`, `${min} is above ${sure}, and keys that are not named can't be told from each other`);
   }
 
+  /** A member that can be some witnesses may be any of them, or none. */
+  #values({ some }: ObjectShape, term: Term, witnesses: number): ValuePlan[] {
+    const { terms } = this.#normalizer;
+    const out: ValuePlan[] = [];
+    for (let subset = 0; subset <= witnesses; subset++) {
+      if ((subset & ~witnesses) !== 0) continue;
+      const both = some.reduce((all, witness, i) => ((subset & (1 << i)) === 0 ? all : terms.and(all, witness.term)), term);
+      if (both !== FALSE) out.push({ term: both, witnesses: subset });
+    }
+    return out;
+  }
+
   /** Keys that no schema names, by what their values must satisfy. */
-  #keyClasses(shape: ObjectShape, names: readonly string[]): KeyClass[] {
+  #keyClasses(shape: ObjectShape, names: readonly string[], at: Term): KeyClass[] {
     const { terms, budget } = this.#normalizer;
-    const patterns = new Map(shape.layers.flatMap((layer) => layer.patterns.map(({ source, dfa }) => [source, dfa] as const)));
+    const witnessKey = (i: number): string => `witness ${i}`;
+    const patterns = new Map<string, Dfa | null>(shape.some.map(({ keys }, i) => [witnessKey(i), keys]));
+    for (const layer of shape.layers) for (const { source, dfa } of layer.patterns) patterns.set(`pattern ${source}`, dfa);
     let classes: { dfa: Dfa | null; hits: ReadonlySet<string> }[] = [{ dfa: shape.keys, hits: new Set() }];
     for (const [source, dfa] of patterns) {
       if (dfa === null) continue;
@@ -201,15 +225,18 @@ export class Emitter {
     return classes.flatMap(({ dfa, hits }): KeyClass[] => {
       let term = TRUE;
       for (const layer of shape.layers) {
-        const matching = layer.patterns.filter(({ source }) => hits.has(source));
+        const matching = layer.patterns.filter(({ source }) => hits.has(`pattern ${source}`));
         for (const pattern of matching) term = terms.and(term, pattern.term);
         if (matching.length === 0) term = terms.and(term, layer.additional);
       }
       if (term === FALSE) return [];
-      if (dfa === null) return [{ dfa, except: names, term }];
+      const witnesses = bitsOf(shape.some, ({ keys }, i) => keys === null || hits.has(witnessKey(i)));
+      if ((witnesses & (witnesses - 1)) !== 0) throw new GrammarError('not', this.#pointer(at), 'contraries that speak of the same keys by pattern are not supported on one object');
+      const values = this.#values(shape, term, witnesses);
+      if (dfa === null) return [{ dfa, except: names, values, witnesses }];
       const taken = names.filter((name) => matchesDfa(dfa, name));
       const left = taken.length === 0 ? dfa : subtractDfa(dfa, wordsDfa(taken) as Dfa);
-      return left === null ? [] : [{ dfa: left, except: [], term }];
+      return left === null ? [] : [{ dfa: left, except: [], values, witnesses }];
     });
   }
 
@@ -251,11 +278,13 @@ export class Emitter {
   }
 
   #objectHeight({ shape, named, open }: ObjectPlan): number {
-    const required = named.filter((key) => key.required).map(({ term }) => this.#height(term));
-    const optional = named.filter((key) => !key.required).map(({ term }) => this.#height(term));
+    const heightOf = (values: readonly ValuePlan[], witness = 0): number => Math.min(Infinity, ...values.filter(({ witnesses }) => (witnesses & witness) === witness).map(({ term }) => this.#height(term)));
+    const required = named.filter((key) => key.required).map(({ values }) => heightOf(values));
+    const optional = named.filter((key) => !key.required).map(({ values }) => heightOf(values));
+    const witnesses = shape.some.map((_, i) => Math.min(Infinity, ...[...named, ...open].map(({ values }) => heightOf(values, 1 << i))));
     const missing = shape.min - required.length;
-    const others = [...optional, ...open.flatMap(({ term }) => Array.from({ length: Math.min(Math.max(missing, 0), 2) }, () => this.#height(term)))].sort((a, b) => a - b);
-    return 1 + Math.max(0, ...required, missing > 0 ? (others[missing - 1] ?? Infinity) : 0);
+    const others = [...optional, ...open.flatMap(({ values }) => Array.from({ length: Math.min(Math.max(missing, 0), 2) }, () => heightOf(values)))].sort((a, b) => a - b);
+    return 1 + Math.max(0, ...required, ...witnesses, missing > 0 ? (others[missing - 1] ?? Infinity) : 0);
   }
 
   #child(term: Term): Child | null {
@@ -314,17 +343,25 @@ export class Emitter {
     };
   }
 
+  #members(values: readonly ValuePlan[]): MemberValue[] {
+    return values.flatMap(({ term, witnesses }) => {
+      const child = this.#child(term);
+      return child === null ? [] : [{ child, witnesses }];
+    });
+  }
+
   #objectRule({ shape, named, open }: ObjectPlan): ObjectRule {
     return {
       kind: 'object',
-      named: named.flatMap(({ name, term, required }) => {
-        const child = this.#child(term);
-        return child === null ? [] : [{ key: this.#builder.words([JSON.stringify(name)]), child, required }];
+      named: named.flatMap(({ name, values, required }) => {
+        const members = this.#members(values);
+        return members.length === 0 ? [] : [{ key: this.#builder.words([JSON.stringify(name)]), values: members, required }];
       }),
-      open: open.flatMap(({ dfa, except, term }) => {
-        const child = this.#child(term);
-        return child === null ? [] : [{ key: this.#text({ words: null, dfa, min: 0, max: Infinity }, except), child }];
+      open: open.flatMap(({ dfa, except, values, witnesses }) => {
+        const members = this.#members(values);
+        return members.length === 0 ? [] : [{ key: this.#text({ words: null, dfa, min: 0, max: Infinity }, except), values: members, witnesses }];
       }),
+      witnesses: (1 << shape.some.length) - 1,
       min: shape.min,
       max: shape.max,
       ordered: this.#options.order === 'declared',
@@ -332,6 +369,9 @@ export class Emitter {
     };
   }
 }
+
+/** Bit i tells of item i. */
+const bitsOf = <T>(items: readonly T[], holds: (item: T, i: number) => boolean): number => items.reduce((bits, item, i) => (holds(item, i) ? bits | (1 << i) : bits), 0);
 
 /** The text of the one number in the set; null where there may be more. */
 function pointOf({ min, max }: NumberSet): string | null {

@@ -2,14 +2,14 @@
  * What a rule can become. Objects and arrays have more states than could be written out as rules (which keys were seen, how many
  * items), so theirs are made when they are first reached.
  */
-import type { Alternative, ArrayRule, Child, Grammar, GrammarSymbol, Item, ObjectRule } from './grammar.ts';
+import type { Alternative, ArrayRule, Child, Grammar, GrammarSymbol, Item, MemberValue, ObjectRule } from './grammar.ts';
 
 /** Symbols at or above the number of rules are states of a container. */
 type ContainerState =
   | { readonly kind: 'items'; readonly rule: ArrayRule; readonly index: number; readonly matches: number }
-  | { readonly kind: 'members'; readonly rule: ObjectRule; readonly seen: bigint; readonly count: number; readonly next: number }
+  | { readonly kind: 'members'; readonly rule: ObjectRule; readonly seen: bigint; readonly count: number; readonly next: number; readonly witnessed: number }
   /** After the comma, or after the brace: one member must come. */
-  | { readonly kind: 'member'; readonly rule: ObjectRule; readonly seen: bigint; readonly count: number; readonly next: number };
+  | { readonly kind: 'member'; readonly rule: ObjectRule; readonly seen: bigint; readonly count: number; readonly next: number; readonly witnessed: number };
 
 export class Expansion {
   readonly #grammar: Grammar;
@@ -44,12 +44,12 @@ export class Expansion {
     const rule = rules[symbol];
     if (rule.kind === 'choice') return rule.alternatives;
     if (rule.kind === 'array') return [{ symbols: [rule.punctuation.openArray, this.#symbol({ kind: 'items', rule, index: 0, matches: 0 })], height: 1 }];
-    return [{ symbols: [rule.punctuation.openObject, this.#symbol({ kind: 'members', rule, seen: 0n, count: 0, next: 0 })], height: 1 }];
+    return [{ symbols: [rule.punctuation.openObject, this.#symbol({ kind: 'members', rule, seen: 0n, count: 0, next: 0, witnessed: 0 })], height: 1 }];
   }
 
   #symbol(state: ContainerState): GrammarSymbol {
     const rule = this.#ruleIds.get(state.rule) as number;
-    const key = state.kind === 'items' ? `${rule} ${state.index} ${state.matches}` : `${rule} ${state.kind} ${state.seen.toString(36)} ${state.count} ${state.next}`;
+    const key = state.kind === 'items' ? `${rule} ${state.index} ${state.matches}` : `${rule} ${state.kind} ${state.seen.toString(36)} ${state.count} ${state.next} ${state.witnessed}`;
     let symbol = this.#index.get(key);
     if (symbol === undefined) {
       symbol = this.#grammar.rules.length + this.#states.push(state) - 1;
@@ -79,7 +79,7 @@ export class Expansion {
     const { comma, closeObject, endObject } = rule.punctuation;
     const out: Alternative[] = [];
     const complete = rule.named.every(({ required }, i) => !required || hasBit(seen, i));
-    if (complete && count >= rule.min) out.push({ symbols: [count === 0 ? endObject : closeObject], height: 0 });
+    if (complete && count >= rule.min && state.witnessed === rule.witnesses) out.push({ symbols: [count === 0 ? endObject : closeObject], height: 0 });
     if (count >= rule.max) return out;
     const member = this.#symbol({ ...state, kind: 'member' });
     const options = this.of(member);
@@ -89,7 +89,7 @@ export class Expansion {
     return out;
   }
 
-  #member({ rule, seen, count, next }: Extract<ContainerState, { kind: 'member' }>): Alternative[] {
+  #member({ rule, seen, count, next, witnessed }: Extract<ContainerState, { kind: 'member' }>): Alternative[] {
     const { colon } = rule.punctuation;
     const out: Alternative[] = [];
     let missing = 0;
@@ -99,26 +99,44 @@ export class Expansion {
       unseen++;
       if (required) missing++;
     });
-    const add = (key: GrammarSymbol, child: Child, after: { seen: bigint; next: number }, needed: number, available: number): void => {
+    const add = (key: GrammarSymbol, { child, witnesses }: MemberValue, after: { seen: bigint; next: number }, needed: number, available: number): void => {
       if (count + 1 + needed > rule.max || count + 1 + available < rule.min) return;
+      const sofar = witnessed | witnesses;
+      if (!canWitness(rule, rule.witnesses & ~sofar, after, rule.max - count - 1 - needed)) return;
       // Beyond the bounds the count need not be told apart; other keys may repeat, so only the first of them counts towards the least.
       const total = rule.max < Infinity ? count + 1 : Math.min(count + 1, Math.max(rule.min, 1));
-      out.push({ symbols: [key, colon, child.value, this.#symbol({ kind: 'members', rule, seen: after.seen, count: total, next: after.next })], height: 1 + child.height });
+      out.push({ symbols: [key, colon, child.value, this.#symbol({ kind: 'members', rule, seen: after.seen, count: total, next: after.next, witnessed: sofar })], height: 1 + child.height });
     };
     const open = rule.open.length > 0 ? Infinity : 0;
     for (let i = next; i < rule.named.length; i++) {
-      const { key, child, required } = rule.named[i];
+      const { key, values, required } = rule.named[i];
       if (hasBit(seen, i)) continue;
       const later = rule.ordered ? rule.named.length - i - 1 : unseen - 1;
-      add(key, child, { seen: seen | (1n << BigInt(i)), next: rule.ordered ? i + 1 : 0 }, missing - (required ? 1 : 0), later + open);
+      for (const value of values) add(key, value, { seen: seen | (1n << BigInt(i)), next: rule.ordered ? i + 1 : 0 }, missing - (required ? 1 : 0), later + open);
       if (rule.ordered && required) return out;
     }
     if (rule.ordered && missing > 0) return out;
-    for (const { key, child } of rule.open) {
-      add(key, child, { seen, next: rule.ordered ? rule.named.length : 0 }, missing, Infinity);
+    for (const { key, values, witnesses } of rule.open) {
+      for (const value of values) {
+        if ((witnessed & witnesses & ~value.witnesses) === 0) add(key, value, { seen, next: rule.ordered ? rule.named.length : 0 }, missing, Infinity);
+      }
     }
     return out;
   }
+}
+
+/** Members to come can be the witnesses that are missing, with at most `spare` of them beside the required ones. */
+function canWitness(rule: ObjectRule, missing: number, { seen, next }: { seen: bigint; next: number }, spare: number): boolean {
+  if (missing === 0) return true;
+  const wanted = missing & -missing;
+  for (let i = next; i < rule.named.length; i++) {
+    const { values, required } = rule.named[i];
+    if (hasBit(seen, i) || (!required && spare < 1)) continue;
+    for (const { witnesses } of values) {
+      if ((witnesses & wanted) !== 0 && canWitness(rule, missing & ~witnesses, { seen: seen | (1n << BigInt(i)), next }, required ? spare : spare - 1)) return true;
+    }
+  }
+  return spare >= 1 && rule.open.some(({ values }) => values.some(({ witnesses }) => (witnesses & wanted) !== 0)) && canWitness(rule, missing & ~wanted, { seen, next }, spare - 1);
 }
 
 const hasBit = (bits: bigint, i: number): boolean => ((bits >> BigInt(i)) & 1n) === 1n;

@@ -36,10 +36,23 @@ export interface ArrayRule {
   readonly punctuation: Punctuation;
 }
 
+/** A value that a member may have, and which of the object's witnesses it then is (bits). */
+export interface MemberValue {
+  readonly child: Child;
+  readonly witnesses: number;
+}
+
 export interface NamedKey {
   readonly key: GrammarSymbol;
-  readonly child: Child;
+  readonly values: readonly MemberValue[];
   readonly required: boolean;
+}
+
+export interface OpenKey {
+  readonly key: GrammarSymbol;
+  readonly values: readonly MemberValue[];
+  /** The witnesses that its members can be. Keys may repeat and the last one counts, so once there is one, others must be such, too. */
+  readonly witnesses: number;
 }
 
 export interface ObjectRule {
@@ -47,9 +60,11 @@ export interface ObjectRule {
   /** In declared order. */
   readonly named: readonly NamedKey[];
   /** Keys by pattern, and all others. */
-  readonly open: readonly { readonly key: GrammarSymbol; readonly child: Child }[];
+  readonly open: readonly OpenKey[];
   readonly min: number;
   readonly max: number;
+  /** Members that there must be: bits. */
+  readonly witnesses: number;
   /** Named keys come in declared order, then the others. */
   readonly ordered: boolean;
   readonly punctuation: Punctuation;

@@ -150,12 +150,17 @@ export function objectShape(normalizer: Normalizer, node: SchemaNode, schema: Js
   if (names === undefined) return shape;
   const term = normalizer.childTerm(node, names, 'propertyNames');
   if (term === TRUE) return shape;
-  const keys = normalizer.shapes(term).strings.map(dfaOfStrings).reduce<Dfa | null>((sum, dfa) => (sum === null || dfa === null ? (sum ?? dfa) : uniteDfa(sum, dfa)), null);
+  const keys = keysOf(normalizer, term);
   // No name will do: only the empty object is left.
   return keys === null ? { ...shape, max: 0 } : { ...shape, keys };
 }
 
-function layerOf(normalizer: Normalizer, node: SchemaNode, schema: JsonObject): Layer | null {
+/** The keys that propertyNames allows; null where none are. */
+export function keysOf(normalizer: Normalizer, term: Term): Dfa | null {
+  return normalizer.shapes(term).strings.map(dfaOfStrings).reduce<Dfa | null>((sum, dfa) => (sum === null || dfa === null ? (sum ?? dfa) : uniteDfa(sum, dfa)), null);
+}
+
+export function layerOf(normalizer: Normalizer, node: SchemaNode, schema: JsonObject): Layer | null {
   const properties = get(schema, 'properties');
   const patterns = get(schema, 'patternProperties');
   const additional = get(schema, 'additionalProperties');
@@ -189,7 +194,7 @@ export function valueShapes(normalizer: Normalizer, node: SchemaNode, schema: Js
   return shapes.length === 0 ? null : shapes.reduce((a, b) => normalizer.and(a, b));
 }
 
-function termOfValue(normalizer: Normalizer, node: SchemaNode, value: Json): Term {
+export function termOfValue(normalizer: Normalizer, node: SchemaNode, value: Json): Term {
   return normalizer.termOf(normalizer.document.synthetic(`const ${JSON.stringify(value)}`, node.pointer, () => ({ const: value })));
 }
 

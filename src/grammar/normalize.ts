@@ -232,7 +232,7 @@ export class Normalizer {
     const empty =
       isNothing({ ...shapes, arrays: [], objects: [] }) &&
       shapes.arrays.every((shape) => this.#isEmptyArray(shape, depth + 1)) &&
-      shapes.objects.every((shape) => shape.required.some((name) => this.isEmpty(termOfKey(shape, name, this.terms), depth + 1)));
+      shapes.objects.every((shape) => shape.required.some((name) => this.isEmpty(termOfKey(shape, name, this.terms), depth + 1)) || shape.some.some((witness) => this.isEmpty(witness.term, depth + 1)));
     if (depth === 0 || empty) this.#empty.set(term, empty);
     return empty;
   }

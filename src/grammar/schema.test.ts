@@ -87,6 +87,11 @@ test.each([
   [JSON.parse('{"type":"object","if":{"properties":{"kind":{"const":"a"}},"required":["kind"]},"then":{"required":["x"]}}'), ['{"kind":"b"}', '{"kind":"a","x":1}'], ['{"kind":"a"}']],
   [{ type: 'object', patternProperties: { '^n_': { type: 'number' } }, additionalProperties: false }, ['{"n_a":1}', '{}'], ['{"n_a":"x"}', '{"m":1}']],
   [{ type: 'array', contains: { const: 1 }, maxContains: 1 }, ['[1]', '[2,1]'], ['[]', '[1,1]', '[2]']],
+  [{ type: 'object', not: { patternProperties: { '^n_': { type: 'number' } } } }, ['{"n_a":"x"}', '{"n_a":1,"m":2,"n_b":null}'], ['{}', '{"n_a":1}', '{"m":"x"}']],
+  [{ type: 'object', not: { properties: { a: true }, additionalProperties: { type: 'number' } } }, ['{"b":"x"}', '{"a":1,"b":null}'], ['{"a":"x"}', '{"b":1}']],
+  [{ type: 'object', not: { propertyNames: { pattern: '^[a-z]+$' } } }, ['{"A":1}', '{"a":1,"":2}'], ['{"a":1}', '{}']],
+  [{ not: { const: { a: [1] } } }, ['{"a":[1,2]}', '{"a":[2]}', '{"a":[]}', '{}', '{"a":[1],"b":0}', '[1]', '1'], ['{"a":[1]}']],
+  [{ oneOf: [{ type: 'object', additionalProperties: { type: 'string' } }, { type: 'object', required: ['a'] }] }, ['{"b":"x"}', '{"a":1}'], ['{"a":"x"}', '{"b":1}']],
   [{ $ref: '#/$defs/t', $defs: { t: { type: 'object', properties: { next: { $ref: '#/$defs/t' } }, additionalProperties: false } } }, ['{}', '{"next":{"next":{}}}'], ['{"next":1}']],
 ])('%j', (schema, valid, invalid) => {
   const judge = takes(schema, { order: 'any' });
@@ -99,7 +104,7 @@ test.each([
   [{ pattern: '(a)\\1' }, 'pattern', '/pattern'],
   [{ pattern: '\\bword' }, 'pattern', '/pattern'],
   [{ $ref: 'https://example.org/other.json' }, '$ref', '/$ref'],
-  [{ not: { patternProperties: { a: { type: 'string' } } } }, 'patternProperties', '/not/patternProperties'],
+  [{ not: { unevaluatedProperties: { type: 'string' } } }, 'unevaluatedProperties', '/not/unevaluatedProperties'],
   [{ format: 'idn-email' }, 'format', '/format'],
   [{ minProperties: 3 }, 'minProperties', '/minProperties'],
   [{ type: 'strang' }, 'type', '/type'],
