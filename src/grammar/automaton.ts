@@ -8,7 +8,7 @@ import { Expansion } from './expand.ts';
 import { MAX_NESTING } from './grammar.ts';
 import type { Grammar, GrammarSymbol } from './grammar.ts';
 import { ListTable, PairTable, grown } from './intern.ts';
-import { STOP, openLexeme } from './lexeme.ts';
+import { STOP, UniqueLexeme, openLexeme } from './lexeme.ts';
 import type { ByteSet, Lexeme, TextPlace } from './lexeme.ts';
 
 export const UNKNOWN = -2;
@@ -182,13 +182,22 @@ export class Automaton {
       const flags = this.#lexemeFlags[lexeme];
       if ((flags & 2) === 0) out.push(lexeme, set[i + 1]);
       if ((flags & 1) === 0) continue;
-      const closure = this.#closure(set[i + 1]);
+      const closure = this.#closure(this.#after(lexeme, set[i + 1]));
       accepts ||= closure.accepts;
       for (const part of closure.configurations) out.push(part);
     }
     const next = out.length === 0 && !accepts ? REJECT : out.length === 2 && !accepts ? this.#internOne(out) : this.#intern(out, accepts);
     this.transitions[(state << 8) | byte] = next;
     return next;
+  }
+
+  /** What follows a lexeme that has been read in full. */
+  #after(state: number, stacks: number): number {
+    const lexeme = this.#lexeme(this.#lexemeStates.first[state]);
+    if (!(lexeme instanceof UniqueLexeme)) return stacks;
+    const value = lexeme.valueOf(this.#lexemeStates.second[state]);
+    const nodes = Array.from(this.#stacks.lists[stacks], (node) => this.#push(this.#expansion.afterValue(this.#nodes.first[node], value), this.#nodes.second[node]));
+    return this.#stacks.id(Int32Array.from(nodes).sort());
   }
 
   #stepLexeme(state: number, byte: number): number {
@@ -203,7 +212,7 @@ export class Automaton {
   }
 
   #lexeme(index: number): Lexeme {
-    return (this.#lexemes[index] ??= openLexeme(this.#grammar.lexemes[index]));
+    return (this.#lexemes[index] ??= openLexeme(this.#expansion.lexeme(index)));
   }
 
   #lexemeState(lexeme: number, own: number): number {

@@ -276,6 +276,29 @@ export function lengthDfa(min: number, max: number): Dfa | null {
   };
 }
 
+/** All texts of `min` to `max` characters that the automaton takes; null where there are more than `limit`. */
+export function listWords(dfa: Dfa, min: number, max: number, limit: number): string[] | null {
+  const words: string[] = [];
+  let level: { state: number; text: string }[] = [{ state: 0, text: '' }];
+  for (let length = 0; length <= max && level.length > 0; length++) {
+    const next: typeof level = [];
+    for (const { state, text } of level) {
+      if (length >= min && dfa.accepting[state] === 1) words.push(text);
+      for (let i = 0; i < dfa.bounds.length; i++) {
+        const target = dfa.next[state * dfa.numClasses + dfa.classOf[i]];
+        if (target === DEAD) continue;
+        const end = dfa.bounds[i + 1] ?? MAX_CODE_POINT + 1;
+        if (end - dfa.bounds[i] > limit) return null;
+        for (let char = dfa.bounds[i]; char < end; char++) next.push({ state: target, text: text + String.fromCodePoint(char) });
+      }
+      // Without length bounds every state leads to some word, so these are as many.
+      if (words.length + next.length > 4 * limit) return null;
+    }
+    level = next;
+  }
+  return words.length > limit ? null : words;
+}
+
 /** Texts that contain none of `words`, each of which has a character at least (Aho and Corasick's automaton); null: every text. */
 export function textWithout(words: readonly string[]): Dfa | null {
   if (words.length === 0) return null;

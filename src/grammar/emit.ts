@@ -1,12 +1,12 @@
 /** Shapes → grammar: what can be reached from the root, without what can never be completed. */
-import { ALL_TEXTS, intersectDfa, matchesDfa, subtractDfa, wordsDfa } from './dfa.ts';
+import { ALL_TEXTS, intersectDfa, listWords, matchesDfa, subtractDfa, wordsDfa } from './dfa.ts';
 import type { Dfa } from './dfa.ts';
 import { BudgetError, GrammarError } from './error.ts';
 import { canEnd } from './expand.ts';
 import { MAX_NESTING } from './grammar.ts';
 import type { Alternative, ArrayRule, Child, GrammarBuilder, GrammarSymbol, Item, MemberValue, ObjectRule, Whitespace } from './grammar.ts';
 import type { Normalizer } from './normalize.ts';
-import { INTEGER, keyOfNumbers, numberTable } from './numbers.ts';
+import { INTEGER, intersectNumbers, isWhole, keyOfNumbers, numberTable, tableDfa } from './numbers.ts';
 import type { NumberSet } from './numbers.ts';
 import { FALSE, TRUE, termOfKey } from './shapes.ts';
 import type { ArrayShape, ObjectShape, Shapes, Term } from './shapes.ts';
@@ -24,6 +24,8 @@ interface ItemPlan {
 
 interface ArrayPlan {
   readonly shape: ArrayShape;
+  /** Lexemes of items that must differ. */
+  readonly unique: readonly GrammarSymbol[] | null;
   readonly prefix: readonly ItemPlan[];
   readonly rest: ItemPlan;
 }
@@ -57,6 +59,10 @@ interface Plan {
 const NO_CHILD: Child = { value: 0, height: 0 };
 const MAX_TERMS = 20_000;
 const MAX_KEY_CLASSES = 64;
+/** Doubles that their digits tell apart. */
+const EXACT_NUMBERS: NumberSet = { min: { value: -999_999_999_999_999, exclusive: false }, max: { value: 999_999_999_999_999, exclusive: false }, conditions: [] };
+/** Values of items that must differ are counted up to so many. */
+const MAX_LISTED = 1_000;
 /** A sign, at most 21 digits, a fraction, or one digit with fraction and exponent: no double runs over, and none runs on. */
 const ANY_NUMBER_TEXT = '-?(0|[1-9]\\d{0,20})(\\.\\d{1,20})?|-?\\d(\\.\\d{1,20})?[eE][+-]?(\\d{1,2}|[12]\\d\\d|30[0-7])';
 const INTEGER_TEXT = '0|-?[1-9]\\d{0,20}';
@@ -165,8 +171,36 @@ export class Emitter {
       return { plain: terms.and(plain, others), match: terms.and(plain, contains.term) };
     };
     const prefix = shape.prefix.slice(0, Math.min(shape.prefix.length, shape.max)).map(item);
+    if (shape.unique && shape.max > 1) return this.#uniquePlan(shape, term);
     if (shape.min > 100_000) throw new GrammarError('minItems', this.#pointer(term), 'more than 100000 items are not supported');
-    return { shape, prefix, rest: item(shape.max <= prefix.length ? FALSE : shape.rest) };
+    return { shape, unique: null, prefix, rest: item(shape.max <= prefix.length ? FALSE : shape.rest) };
+  }
+
+  /** Equal values of these items have equal texts, so texts that were read are ruled out as the array goes on. */
+  #uniquePlan(shape: ArrayShape, term: Term): ArrayPlan {
+    const refuse = (reason: string): never => {
+      throw new GrammarError('uniqueItems', `${this.#pointer(term)}/uniqueItems`, reason);
+    };
+    if (shape.prefix.length > 0 || shape.contains !== null) refuse('together with prefixItems or contains it is not supported');
+    const rest = { plain: shape.rest, match: FALSE };
+    if (shape.rest === FALSE) return { shape, unique: null, prefix: [], rest };
+    const all = this.#normalizer.shapes(shape.rest);
+    const shapes = { ...all, numbers: all.numbers.flatMap((set) => intersectNumbers(set, EXACT_NUMBERS) ?? []) };
+    if (shapes.arrays.length + shapes.objects.length > 0) refuse("arrays and objects that differ from each other can't be enforced; strings, whole numbers, listed values can");
+    if (!shapes.numbers.every((set) => isWhole(set) || pointOf(set) !== null)) refuse("numbers that differ from each other can't be enforced unless they are whole");
+    const values = new Set<string>();
+    for (const word of ['null', 'true', 'false'] as const) if (shapes[word]) values.add(word);
+    const strings = shapes.strings.map(({ words, dfa, min, max }) => words ?? listWords(dfa ?? ALL_TEXTS, min, max, MAX_LISTED));
+    const numbers = shapes.numbers.map((set) => {
+      const point = pointOf(set);
+      const table = point === null ? numberTable(set) : null;
+      return point !== null ? [point] : table === null ? [] : listWords(tableDfa(table), 0, Infinity, MAX_LISTED);
+    });
+    for (const list of strings) for (const word of list ?? []) values.add(JSON.stringify(word));
+    for (const list of numbers) for (const word of list ?? []) values.add(word);
+    const count = [...strings, ...numbers].includes(null) ? Infinity : values.size;
+    if (count === Infinity && shape.min > MAX_LISTED) refuse(`more than ${MAX_LISTED} items that differ are not supported`);
+    return { shape: { ...shape, max: Math.min(shape.max, count) }, unique: this.#scalars(shapes), prefix: [], rest };
   }
 
   #objectPlan(shape: ObjectShape, term: Term): ObjectPlan {
@@ -270,6 +304,7 @@ export class Emitter {
 
   #arrayHeight(plan: ArrayPlan): number {
     const { shape, prefix, rest } = plan;
+    if (shape.min > shape.max) return Infinity;
     if (!canEnd(this.#arrayRule(plan, (term) => (this.#height(term) === Infinity ? null : NO_CHILD)), 0, 0)) return Infinity;
     let height = 0;
     for (let i = 0; i < Math.min(shape.min, prefix.length + 1); i++) height = Math.max(height, this.#itemHeight(prefix[i] ?? rest));
@@ -324,7 +359,7 @@ export class Emitter {
     this.#builder.define(this.#symbols.get(term) as GrammarSymbol, { kind: 'choice', alternatives });
   }
 
-  #arrayRule({ shape, prefix, rest }: ArrayPlan, child: (term: Term) => Child | null): ArrayRule {
+  #arrayRule({ shape, unique, prefix, rest }: ArrayPlan, child: (term: Term) => Child | null): ArrayRule {
     const item = ({ plain, match }: ItemPlan): Item => ({ plain: child(plain), match: child(match) });
     const items = prefix.map(item);
     const others = item(rest);
@@ -339,6 +374,7 @@ export class Emitter {
       max: Math.min(shape.max, bound),
       minMatches: shape.contains?.min ?? 0,
       maxMatches: shape.contains?.max ?? Infinity,
+      unique,
       punctuation: this.#builder.punctuation(this.#options.whitespace),
     };
   }

@@ -2,11 +2,15 @@
  * What a rule can become. Objects and arrays have more states than could be written out as rules (which keys were seen, how many
  * items), so theirs are made when they are first reached.
  */
+import { withoutValues } from './lexeme.ts';
+import type { LexemeSpec } from './lexeme.ts';
 import type { Alternative, ArrayRule, Child, Grammar, GrammarSymbol, Item, MemberValue, ObjectRule } from './grammar.ts';
 
 /** Symbols at or above the number of rules are states of a container. */
 type ContainerState =
-  | { readonly kind: 'items'; readonly rule: ArrayRule; readonly index: number; readonly matches: number }
+  | { readonly kind: 'items'; readonly rule: ArrayRule; readonly index: number; readonly matches: number; readonly used: readonly string[] }
+  /** After an item that must not come again: what it was is told when it has been read. */
+  | { readonly kind: 'used'; readonly rule: ArrayRule; readonly index: number; readonly used: readonly string[] }
   | { readonly kind: 'members'; readonly rule: ObjectRule; readonly seen: bigint; readonly count: number; readonly next: number; readonly witnessed: number }
   /** After the comma, or after the brace: one member must come. */
   | { readonly kind: 'member'; readonly rule: ObjectRule; readonly seen: bigint; readonly count: number; readonly next: number; readonly witnessed: number };
@@ -17,9 +21,13 @@ export class Expansion {
   readonly #index = new Map<string, GrammarSymbol>();
   readonly #alternatives: (readonly Alternative[] | undefined)[] = [];
   readonly #ruleIds = new Map<ArrayRule | ObjectRule, number>();
+  /** Those of the grammar, and more of them as arrays rule out values. */
+  readonly #lexemes: LexemeSpec[];
+  readonly #uniqueLexemes = new Map<string, GrammarSymbol | null>();
 
   constructor(grammar: Grammar) {
     this.#grammar = grammar;
+    this.#lexemes = [...grammar.lexemes];
     grammar.rules.forEach((rule, i) => {
       if (rule.kind !== 'choice') this.#ruleIds.set(rule, i);
     });
@@ -28,6 +36,18 @@ export class Expansion {
   /** Its presence on the stack says that a container is open. */
   isFrame(symbol: GrammarSymbol): boolean {
     return symbol >= this.#grammar.rules.length;
+  }
+
+  lexeme(index: number): LexemeSpec {
+    return this.#lexemes[index];
+  }
+
+  /** The symbol after a unique item, once its value is known. */
+  afterValue(symbol: GrammarSymbol, value: string): GrammarSymbol {
+    const state = this.#states[symbol - this.#grammar.rules.length];
+    if (state.kind !== 'used') throw new Error('only unique items tell their values');
+    const { rule, index } = state;
+    return this.#symbol({ kind: 'items', rule, index: settled(rule, index), matches: 0, used: [...state.used, value].sort() });
   }
 
   of(symbol: GrammarSymbol): readonly Alternative[] {
@@ -39,17 +59,18 @@ export class Expansion {
     if (symbol >= rules.length) {
       const state = this.#states[symbol - rules.length];
       if (state.kind === 'items') return this.#items(state);
+      if (state.kind === 'used') return [];
       return state.kind === 'members' ? this.#members(state) : this.#member(state);
     }
     const rule = rules[symbol];
     if (rule.kind === 'choice') return rule.alternatives;
-    if (rule.kind === 'array') return [{ symbols: [rule.punctuation.openArray, this.#symbol({ kind: 'items', rule, index: 0, matches: 0 })], height: 1 }];
+    if (rule.kind === 'array') return [{ symbols: [rule.punctuation.openArray, this.#symbol({ kind: 'items', rule, index: 0, matches: 0, used: [] })], height: 1 }];
     return [{ symbols: [rule.punctuation.openObject, this.#symbol({ kind: 'members', rule, seen: 0n, count: 0, next: 0, witnessed: 0 })], height: 1 }];
   }
 
   #symbol(state: ContainerState): GrammarSymbol {
     const rule = this.#ruleIds.get(state.rule) as number;
-    const key = state.kind === 'items' ? `${rule} ${state.index} ${state.matches}` : `${rule} ${state.kind} ${state.seen.toString(36)} ${state.count} ${state.next} ${state.witnessed}`;
+    const key = state.kind === 'items' || state.kind === 'used' ? `${rule} ${state.kind} ${state.index} ${state.kind === 'items' ? state.matches : ''} ${JSON.stringify(state.used)}` : `${rule} ${state.kind} ${state.seen.toString(36)} ${state.count} ${state.next} ${state.witnessed}`;
     let symbol = this.#index.get(key);
     if (symbol === undefined) {
       symbol = this.#grammar.rules.length + this.#states.push(state) - 1;
@@ -58,20 +79,39 @@ export class Expansion {
     return symbol;
   }
 
-  #items({ rule, index, matches }: Extract<ContainerState, { kind: 'items' }>): Alternative[] {
+  #items({ rule, index, matches, used }: Extract<ContainerState, { kind: 'items' }>): Alternative[] {
     const { comma, closeArray, endArray } = rule.punctuation;
     const out: Alternative[] = [];
     if (index >= rule.min && matches >= rule.minMatches) out.push({ symbols: [index === 0 ? endArray : closeArray], height: 0 });
     if (index >= rule.max) return out;
+    if (rule.unique !== null) {
+      const next = this.#symbol({ kind: 'used', rule, index: index + 1, used });
+      for (const symbol of rule.unique) {
+        const lexeme = this.#uniqueLexeme(symbol, used);
+        if (lexeme !== null) out.push({ symbols: [...(index === 0 ? [] : [comma]), lexeme, next], height: 1 });
+      }
+      return out;
+    }
     const item = itemAt(rule, index);
     const add = (child: Child | null, nextMatches: number): void => {
       if (child === null || nextMatches > rule.maxMatches || !canEnd(rule, index + 1, nextMatches)) return;
-      const next = this.#symbol({ kind: 'items', rule, index: settled(rule, index + 1), matches: rule.maxMatches === Infinity ? Math.min(nextMatches, rule.minMatches) : nextMatches });
+      const next = this.#symbol({ kind: 'items', rule, index: settled(rule, index + 1), matches: rule.maxMatches === Infinity ? Math.min(nextMatches, rule.minMatches) : nextMatches, used: [] });
       out.push({ symbols: [...(index === 0 ? [] : [comma]), child.value, next], height: 1 + child.height });
     };
     add(item.plain, matches);
     add(item.match, matches + 1);
     return out;
+  }
+
+  #uniqueLexeme(symbol: GrammarSymbol, used: readonly string[]): GrammarSymbol | null {
+    const key = `${symbol} ${JSON.stringify(used)}`;
+    let own = this.#uniqueLexemes.get(key);
+    if (own === undefined) {
+      const base = withoutValues(this.#lexemes[-1 - symbol], used);
+      own = base === null ? null : -this.#lexemes.push({ kind: 'unique', base });
+      this.#uniqueLexemes.set(key, own);
+    }
+    return own;
   }
 
   #members(state: Extract<ContainerState, { kind: 'members' }>): Alternative[] {

@@ -33,6 +33,8 @@ export interface ArrayRule {
   /** How many items must match `contains`, and may. */
   readonly minMatches: number;
   readonly maxMatches: number;
+  /** Lexemes of the items, where no two of these may be equal: then there are no others. */
+  readonly unique: readonly GrammarSymbol[] | null;
   readonly punctuation: Punctuation;
 }
 

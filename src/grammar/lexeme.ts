@@ -1,9 +1,10 @@
 /** What is read byte by byte: specifications (plain values, so that a grammar can cross threads) and the automata that run them. */
-import { isAbsorbing, stepDfa } from './dfa.ts';
+import { PairTable } from './intern.ts';
+import { ALL_TEXTS, isAbsorbing, stepDfa, subtractDfa, wordsDfa } from './dfa.ts';
 import type { Dfa } from './dfa.ts';
-import { NUMBER_LETTERS } from './numbers.ts';
+import { NUMBER_LETTERS, tableDfa } from './numbers.ts';
 import type { NumberTable } from './numbers.ts';
-import { Lengths } from './strings.ts';
+import { Lengths, codePoints, withLengths } from './strings.ts';
 import { specialBytes } from './trie.ts';
 
 export type LexemeSpec =
@@ -22,7 +23,9 @@ export type LexemeSpec =
       /** Of a language that many grammars share and that takes nearly every token anywhere; equal names mean equal automata. */
       readonly name?: string;
     }
-  | { readonly kind: 'number'; readonly table: NumberTable };
+  | { readonly kind: 'number'; readonly table: NumberTable }
+  /** JSON values of a lexeme, without some of them (as JSON.stringify writes them), with what was read at hand. */
+  | { readonly kind: 'unique'; readonly base: LexemeSpec };
 
 export const STOP = -1;
 
@@ -62,7 +65,24 @@ export interface TextPlace {
 export function openLexeme(spec: LexemeSpec): Lexeme {
   if (spec.kind === 'words') return new WordsLexeme(spec.words.map((word) => utf8.encode(word)));
   if (spec.kind === 'special') return new WordsLexeme([specialBytes(utf8.encode(spec.token))]);
+  if (spec.kind === 'unique') return new UniqueLexeme(openLexeme(spec.base));
   return spec.kind === 'text' ? new TextLexeme(spec) : new NumberLexeme(spec.table);
+}
+
+/** The lexeme's values without those `used`; null where none are left. */
+export function withoutValues(spec: LexemeSpec, used: readonly string[]): LexemeSpec | null {
+  if (spec.kind === 'words') {
+    const words = spec.words.filter((word) => !used.includes(word));
+    return words.length === 0 ? null : { kind: 'words', words };
+  }
+  if (spec.kind === 'number') return withoutValues({ kind: 'text', quoted: false, dfa: tableDfa(spec.table), min: 0, max: Infinity, except: [] }, used);
+  if (spec.kind !== 'text') return null;
+  const texts = used.filter((value) => value.startsWith('"') === spec.quoted).map((value) => (spec.quoted ? (JSON.parse(value) as string) : value));
+  if (texts.length === 0) return spec;
+  const { dfa, min, max } = spec;
+  if (dfa === null && max === Infinity) return { ...spec, except: texts.filter((text) => codePoints(text) >= min) };
+  const left = subtractDfa(dfa ?? ALL_TEXTS, wordsDfa(texts) as Dfa);
+  return left === null || withLengths(left, min, max) === null ? null : { ...spec, dfa: left };
 }
 
 const utf8 = new TextEncoder();
@@ -160,6 +180,57 @@ class NumberLexeme implements Lexeme {
 
   place(): null {
     return null;
+  }
+}
+
+/** Knows what was read: its states are those of the lexeme, and the bytes that led there. */
+export class UniqueLexeme implements Lexeme {
+  readonly start = 0;
+  readonly #base: Lexeme;
+  readonly #own: number[];
+  readonly #parents = [-1];
+  readonly #bytes = [0];
+  readonly #index = new PairTable();
+
+  constructor(base: Lexeme) {
+    this.#base = base;
+    this.#own = [base.start];
+    this.#index.id(-1, -1);
+  }
+
+  step(state: number, byte: number): number {
+    const next = this.#base.step(this.#own[state], byte);
+    if (next === STOP) return STOP;
+    const id = this.#index.id(state, byte);
+    if (id === this.#own.length) {
+      this.#own.push(next);
+      this.#parents.push(state);
+      this.#bytes.push(byte);
+    }
+    return id;
+  }
+
+  /** The value read, as JSON.stringify writes it. */
+  valueOf(state: number): string {
+    const bytes: number[] = [];
+    for (let at = state; at > 0; at = this.#parents[at]) bytes.push(this.#bytes[at]);
+    return JSON.stringify(JSON.parse(new TextDecoder().decode(Uint8Array.from(bytes.reverse()))));
+  }
+
+  accepts(state: number): boolean {
+    return this.#base.accepts(this.#own[state]);
+  }
+
+  isLast(state: number): boolean {
+    return this.#base.isLast(this.#own[state]);
+  }
+
+  bytes(state: number): ByteSet {
+    return this.#base.bytes(this.#own[state]);
+  }
+
+  place(state: number): TextPlace | null {
+    return this.#base.place(this.#own[state]);
   }
 }
 

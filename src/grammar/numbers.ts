@@ -1,4 +1,5 @@
 /** Sets of numbers, told apart by their decimal digits: bounds, multiples, and the complements of both. */
+import type { Dfa } from './dfa.ts';
 import { BudgetError, spend } from './error.ts';
 
 export interface Condition {
@@ -150,6 +151,19 @@ export function numberTable(set: NumberSet): NumberTable | null {
   }
   return table;
 }
+
+/** The table as an automaton over characters. */
+export function tableDfa({ next, accepting }: NumberTable): Dfa {
+  const chars = Array.from(NUMBER_LETTERS, (char) => char.charCodeAt(0));
+  const bounds = [...new Set([0, ...chars, ...chars.map((char) => char + 1)])].sort((a, b) => a - b);
+  const numClasses = WIDTH + 1;
+  const dfa = new Int32Array(accepting.length * numClasses).fill(-1);
+  for (let state = 0; state < accepting.length; state++) dfa.set(next.subarray(state * WIDTH, (state + 1) * WIDTH), state * numClasses);
+  return { bounds: Int32Array.from(bounds), classOf: Int32Array.from(bounds, (char) => (chars.includes(char) ? chars.indexOf(char) : WIDTH)), numClasses, next: dfa, accepting };
+}
+
+/** Only whole numbers are in the set, so that different digits are different numbers. */
+export const isWhole = ({ conditions }: NumberSet): boolean => conditions.some(({ places, negative }) => places === 0 && !negative);
 
 class NumberBuilder {
   readonly #conditions: readonly Condition[];

@@ -92,6 +92,10 @@ test.each([
   [{ type: 'object', not: { propertyNames: { pattern: '^[a-z]+$' } } }, ['{"A":1}', '{"a":1,"":2}'], ['{"a":1}', '{}']],
   [{ not: { const: { a: [1] } } }, ['{"a":[1,2]}', '{"a":[2]}', '{"a":[]}', '{}', '{"a":[1],"b":0}', '[1]', '1'], ['{"a":[1]}']],
   [{ oneOf: [{ type: 'object', additionalProperties: { type: 'string' } }, { type: 'object', required: ['a'] }] }, ['{"b":"x"}', '{"a":1}'], ['{"a":"x"}', '{"b":1}']],
+  [{ type: 'array', uniqueItems: true, items: { type: 'string' } }, ['[]', '["a","b"]', '["a","aa","a\\"","é"]'], ['["a","a"]', '["a","b","\\u0061"]', '[1]']],
+  [{ type: 'array', uniqueItems: true, items: { enum: ['a', 'b', 1, null] }, minItems: 2 }, ['["a","b"]', '[null,1,"b","a"]'], ['["a","a"]', '["a"]', '["a","b",1,null,1]']],
+  [{ type: 'array', uniqueItems: true, items: { type: 'integer' } }, ['[1,2,-1,0]'], ['[1,1]', '[0,10,0]', '[1.0,1]']],
+  [{ type: 'array', uniqueItems: true, items: { type: 'string', pattern: '^a?b$', maxLength: 5 } }, ['["b","ab"]'], ['["b","b"]', '["b","ab","b"]']],
   [{ $ref: '#/$defs/t', $defs: { t: { type: 'object', properties: { next: { $ref: '#/$defs/t' } }, additionalProperties: false } } }, ['{}', '{"next":{"next":{}}}'], ['{"next":1}']],
 ])('%j', (schema, valid, invalid) => {
   const judge = takes(schema, { order: 'any' });
@@ -101,6 +105,7 @@ test.each([
 
 test.each([
   [{ type: 'object', properties: { a: { type: 'array', uniqueItems: true } } }, 'uniqueItems', '/properties/a/uniqueItems'],
+  [{ items: { type: 'number' }, uniqueItems: true }, 'uniqueItems', '/uniqueItems'],
   [{ pattern: '(a)\\1' }, 'pattern', '/pattern'],
   [{ pattern: '\\bword' }, 'pattern', '/pattern'],
   [{ $ref: 'https://example.org/other.json' }, '$ref', '/$ref'],
@@ -118,7 +123,7 @@ test.each([
 });
 
 test('what nothing satisfies is refused', () => {
-  for (const schema of [false, { type: 'object', required: ['a'], properties: { a: { $ref: '#' } } }, { allOf: [{ type: 'string' }, { type: 'null' }] }]) {
+  for (const schema of [{ type: 'array', items: { type: 'boolean' }, uniqueItems: true, minItems: 3 }, false, { type: 'object', required: ['a'], properties: { a: { $ref: '#' } } }, { allOf: [{ type: 'string' }, { type: 'null' }] }]) {
     expect(refusal(schema).message).toContain('no value satisfies');
   }
 });

@@ -18,6 +18,8 @@ export interface ArrayShape {
   readonly min: number;
   readonly max: number;
   readonly contains: { readonly term: Term; readonly min: number; readonly max: number } | null;
+  /** No two items are equal. */
+  readonly unique: boolean;
   /** How many leading items a schema has looked at, for unevaluatedItems. */
   readonly evaluated: number;
 }
@@ -60,7 +62,7 @@ export interface Shapes {
   readonly objects: readonly ObjectShape[];
 }
 
-export const ANY_ARRAY: ArrayShape = { prefix: [], rest: TRUE, min: 0, max: Infinity, contains: null, evaluated: 0 };
+export const ANY_ARRAY: ArrayShape = { prefix: [], rest: TRUE, min: 0, max: Infinity, contains: null, unique: false, evaluated: 0 };
 export const ANY_OBJECT: ObjectShape = { layers: [], required: [], min: 0, max: Infinity, keys: null, some: [], evaluated: [] };
 export const ANYTHING: Shapes = { null: true, true: true, false: true, numbers: [ANY_NUMBER], strings: [ANY_STRING], arrays: [ANY_ARRAY], objects: [ANY_OBJECT] };
 export const NOTHING: Shapes = { null: false, true: false, false: false, numbers: [], strings: [], arrays: [], objects: [] };
@@ -81,8 +83,8 @@ function keyOfKeys(dfa: Dfa | null): number {
   return id;
 }
 
-const keyOfArray = ({ prefix, rest, min, max, contains, evaluated }: ArrayShape): string =>
-  `${prefix.join()};${rest};${min};${max};${contains === null ? '' : `${contains.term},${contains.min},${contains.max}`};${evaluated}`;
+const keyOfArray = ({ prefix, rest, min, max, contains, unique, evaluated }: ArrayShape): string =>
+  `${prefix.join()};${rest};${min};${max};${contains === null ? '' : `${contains.term},${contains.min},${contains.max}`};${unique};${evaluated}`;
 
 const idsOf = (layers: readonly Layer[]): string => layers.map(({ id }) => id).join();
 
@@ -91,7 +93,7 @@ const keyOfObject = ({ layers, required, min, max, keys, some, evaluated }: Obje
 
 const keyOfWitness = ({ keys, term }: Witness): string => `${keyOfKeys(keys)} ${term}`;
 
-const isAnyArray = (shape: ArrayShape): boolean => shape.prefix.length === 0 && shape.rest === TRUE && shape.min === 0 && shape.max === Infinity && shape.contains === null;
+const isAnyArray = (shape: ArrayShape): boolean => shape.prefix.length === 0 && shape.rest === TRUE && shape.min === 0 && shape.max === Infinity && shape.contains === null && !shape.unique;
 const isAnyObject = (shape: ObjectShape): boolean => shape.layers.length === 0 && shape.required.length === 0 && shape.min === 0 && shape.max === Infinity && shape.keys === null && shape.some.length === 0;
 
 /** What shapes need of the terms they speak of. */
@@ -173,7 +175,7 @@ function intersectArrays(a: ArrayShape, b: ArrayShape, terms: Conjunction): Arra
     a.contains === null || b.contains === null
       ? (a.contains ?? b.contains)
       : { term: a.contains.term, min: Math.max(a.contains.min, b.contains.min), max: Math.min(a.contains.max, b.contains.max) };
-  return settleArray({ prefix, rest: terms.and(a.rest, b.rest), min: Math.max(a.min, b.min), max: Math.min(a.max, b.max), contains, evaluated: Math.max(a.evaluated, b.evaluated) });
+  return settleArray({ prefix, rest: terms.and(a.rest, b.rest), min: Math.max(a.min, b.min), max: Math.min(a.max, b.max), contains, unique: a.unique || b.unique, evaluated: Math.max(a.evaluated, b.evaluated) });
 }
 
 /** Null where no array fits; an impossible item bounds the length. */
