@@ -8,7 +8,7 @@ import { Expansion } from './expand.ts';
 import { MAX_NESTING } from './grammar.ts';
 import type { Grammar, GrammarSymbol } from './grammar.ts';
 import { ListTable, PairTable, grown } from './intern.ts';
-import { STOP, UniqueLexeme, openLexeme } from './lexeme.ts';
+import { STOP, ToldLexeme, openLexeme } from './lexeme.ts';
 import type { ByteSet, Lexeme, TextPlace } from './lexeme.ts';
 
 export const UNKNOWN = -2;
@@ -194,7 +194,7 @@ export class Automaton {
   /** What follows a lexeme that has been read in full. */
   #after(state: number, stacks: number): number {
     const lexeme = this.#lexeme(this.#lexemeStates.first[state]);
-    if (!(lexeme instanceof UniqueLexeme)) return stacks;
+    if (!(lexeme instanceof ToldLexeme)) return stacks;
     const value = lexeme.valueOf(this.#lexemeStates.second[state]);
     const nodes = Array.from(this.#stacks.lists[stacks], (node) => this.#push(this.#expansion.afterValue(this.#nodes.first[node], value), this.#nodes.second[node]));
     return this.#stacks.id(Int32Array.from(nodes).sort());

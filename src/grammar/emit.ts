@@ -40,13 +40,13 @@ interface KeyClass {
   readonly dfa: Dfa | null;
   readonly except: readonly string[];
   readonly values: readonly ValuePlan[];
-  readonly witnesses: number;
 }
 
 interface ObjectPlan {
   readonly shape: ObjectShape;
   readonly named: readonly { readonly name: string; readonly values: readonly ValuePlan[]; readonly required: boolean }[];
   readonly open: readonly KeyClass[];
+  readonly distinct: boolean;
 }
 
 interface Plan {
@@ -59,6 +59,7 @@ interface Plan {
 const NO_CHILD: Child = { value: 0, height: 0 };
 const MAX_TERMS = 20_000;
 const MAX_KEY_CLASSES = 64;
+const MAX_FEW = 32;
 /** Doubles that their digits tell apart. */
 const EXACT_NUMBERS: NumberSet = { min: { value: -999_999_999_999_999, exclusive: false }, max: { value: 999_999_999_999_999, exclusive: false }, conditions: [] };
 /** Values of items that must differ are counted up to so many. */
@@ -212,18 +213,21 @@ export class Emitter {
       const witnesses = bitsOf(shape.some, ({ keys }) => keys === null || matchesDfa(keys, name));
       return { name, values: this.#values(shape, termOfKey(shape, name, terms), witnesses), required: required.has(name) };
     });
-    const open = shape.max === 0 || this.#isClosed(shape) ? [] : this.#keyClasses(shape, [...names], term);
-    const sure = required.size + 1;
-    if (open.length > 0 && shape.min > sure) this.#refuseCount(shape, term, sure);
-    return { shape, named: named.filter(({ values }) => values.length > 0), open };
+    const classes = shape.max === 0 || this.#isClosed(shape) ? [] : this.#keyClasses(shape, [...names]);
+    // Few keys are as good as named ones.
+    const open: KeyClass[] = [];
+    for (const part of classes) {
+      const few = part.dfa === null ? null : listWords(part.dfa, 0, Infinity, MAX_FEW);
+      if (few === null) open.push(part);
+      else for (const name of few) named.push({ name, values: [...part.values], required: false });
+    }
+    const distinct = open.length > 0 && shape.min > required.size + 1;
+    if (distinct && shape.min > MAX_FEW) throw new GrammarError('minProperties', `${this.#pointer(term)}/minProperties`, `more than ${MAX_FEW} keys that are not named are not supported`);
+    return { shape, distinct, named: named.filter(({ values }) => values.length > 0), open };
   }
 
   #isClosed({ layers }: ObjectShape): boolean {
     return this.#options.closed && layers.some(({ says }) => says === 'properties') && !layers.some(({ says }) => says === 'others');
-  }
-
-  #refuseCount({ min }: ObjectShape, term: Term, sure: number): never {
-    throw new GrammarError('minProperties', `${this.#pointer(term)}/minProperties`, `${min} is above ${sure}, and keys that are not named can't be told from each other`);
   }
 
   /** A member that can be some witnesses may be any of them, or none. */
@@ -239,7 +243,7 @@ export class Emitter {
   }
 
   /** Keys that no schema names, by what their values must satisfy. */
-  #keyClasses(shape: ObjectShape, names: readonly string[], at: Term): KeyClass[] {
+  #keyClasses(shape: ObjectShape, names: readonly string[]): KeyClass[] {
     const { terms, budget } = this.#normalizer;
     const witnessKey = (i: number): string => `witness ${i}`;
     const patterns = new Map<string, Dfa | null>(shape.some.map(({ keys }, i) => [witnessKey(i), keys]));
@@ -265,12 +269,11 @@ export class Emitter {
       }
       if (term === FALSE) return [];
       const witnesses = bitsOf(shape.some, ({ keys }, i) => keys === null || hits.has(witnessKey(i)));
-      if ((witnesses & (witnesses - 1)) !== 0) throw new GrammarError('not', this.#pointer(at), 'contraries that speak of the same keys by pattern are not supported on one object');
       const values = this.#values(shape, term, witnesses);
-      if (dfa === null) return [{ dfa, except: names, values, witnesses }];
+      if (dfa === null) return [{ dfa, except: names, values }];
       const taken = names.filter((name) => matchesDfa(dfa, name));
       const left = taken.length === 0 ? dfa : subtractDfa(dfa, wordsDfa(taken) as Dfa);
-      return left === null ? [] : [{ dfa: left, except: [], values, witnesses }];
+      return left === null ? [] : [{ dfa: left, except: [], values }];
     });
   }
 
@@ -318,7 +321,7 @@ export class Emitter {
     const optional = named.filter((key) => !key.required).map(({ values }) => heightOf(values));
     const witnesses = shape.some.map((_, i) => Math.min(Infinity, ...[...named, ...open].map(({ values }) => heightOf(values, 1 << i))));
     const missing = shape.min - required.length;
-    const others = [...optional, ...open.flatMap(({ values }) => Array.from({ length: Math.min(Math.max(missing, 0), 2) }, () => heightOf(values)))].sort((a, b) => a - b);
+    const others = [...optional, ...open.flatMap(({ values }) => Array.from({ length: Math.max(missing, 0) }, () => heightOf(values)))].sort((a, b) => a - b);
     return 1 + Math.max(0, ...required, ...witnesses, missing > 0 ? (others[missing - 1] ?? Infinity) : 0);
   }
 
@@ -386,17 +389,18 @@ export class Emitter {
     });
   }
 
-  #objectRule({ shape, named, open }: ObjectPlan): ObjectRule {
+  #objectRule({ shape, named, open, distinct }: ObjectPlan): ObjectRule {
     return {
       kind: 'object',
       named: named.flatMap(({ name, values, required }) => {
         const members = this.#members(values);
         return members.length === 0 ? [] : [{ key: this.#builder.words([JSON.stringify(name)]), values: members, required }];
       }),
-      open: open.flatMap(({ dfa, except, values, witnesses }) => {
+      open: open.flatMap(({ dfa, except, values }) => {
         const members = this.#members(values);
-        return members.length === 0 ? [] : [{ key: this.#text({ words: null, dfa, min: 0, max: Infinity }, except), values: members, witnesses }];
+        return members.length === 0 ? [] : [{ key: this.#text({ words: null, dfa, min: 0, max: Infinity }, except), values: members }];
       }),
+      distinct,
       witnesses: (1 << shape.some.length) - 1,
       min: shape.min,
       max: shape.max,

@@ -11,9 +11,11 @@ type ContainerState =
   | { readonly kind: 'items'; readonly rule: ArrayRule; readonly index: number; readonly matches: number; readonly used: readonly string[] }
   /** After an item that must not come again: what it was is told when it has been read. */
   | { readonly kind: 'used'; readonly rule: ArrayRule; readonly index: number; readonly used: readonly string[] }
-  | { readonly kind: 'members'; readonly rule: ObjectRule; readonly seen: bigint; readonly count: number; readonly next: number; readonly witnessed: number }
+  | { readonly kind: 'members'; readonly rule: ObjectRule; readonly seen: bigint; readonly count: number; readonly next: number; readonly witnessed: number; readonly used: readonly string[] }
   /** After the comma, or after the brace: one member must come. */
-  | { readonly kind: 'member'; readonly rule: ObjectRule; readonly seen: bigint; readonly count: number; readonly next: number; readonly witnessed: number };
+  | { readonly kind: 'member'; readonly rule: ObjectRule; readonly seen: bigint; readonly count: number; readonly next: number; readonly witnessed: number; readonly used: readonly string[] }
+  /** After a key that must not come again: what it was is told when it has been read. Then its value must come. */
+  | { readonly kind: 'key' | 'value'; readonly child: Child; readonly after: Extract<ContainerState, { readonly kind: 'members' }>; readonly rule: ObjectRule };
 
 export class Expansion {
   readonly #grammar: Grammar;
@@ -23,7 +25,7 @@ export class Expansion {
   readonly #ruleIds = new Map<ArrayRule | ObjectRule, number>();
   /** Those of the grammar, and more of them as arrays rule out values. */
   readonly #lexemes: LexemeSpec[];
-  readonly #uniqueLexemes = new Map<string, GrammarSymbol | null>();
+  readonly #ownLexemes = new Map<string, GrammarSymbol | null>();
 
   constructor(grammar: Grammar) {
     this.#grammar = grammar;
@@ -45,7 +47,8 @@ export class Expansion {
   /** The symbol after a unique item, once its value is known. */
   afterValue(symbol: GrammarSymbol, value: string): GrammarSymbol {
     const state = this.#states[symbol - this.#grammar.rules.length];
-    if (state.kind !== 'used') throw new Error('only unique items tell their values');
+    if (state.kind === 'key') return this.#symbol({ ...state, kind: 'value', after: { ...state.after, used: [...state.after.used, value].sort() } });
+    if (state.kind !== 'used') throw new Error('only items and keys that must not come again tell what they are');
     const { rule, index } = state;
     return this.#symbol({ kind: 'items', rule, index: settled(rule, index), matches: 0, used: [...state.used, value].sort() });
   }
@@ -56,21 +59,31 @@ export class Expansion {
 
   #expand(symbol: GrammarSymbol): readonly Alternative[] {
     const { rules } = this.#grammar;
-    if (symbol >= rules.length) {
-      const state = this.#states[symbol - rules.length];
-      if (state.kind === 'items') return this.#items(state);
-      if (state.kind === 'used') return [];
-      return state.kind === 'members' ? this.#members(state) : this.#member(state);
-    }
+    if (symbol >= rules.length) return this.#expandState(this.#states[symbol - rules.length]);
     const rule = rules[symbol];
     if (rule.kind === 'choice') return rule.alternatives;
     if (rule.kind === 'array') return [{ symbols: [rule.punctuation.openArray, this.#symbol({ kind: 'items', rule, index: 0, matches: 0, used: [] })], height: 1 }];
-    return [{ symbols: [rule.punctuation.openObject, this.#symbol({ kind: 'members', rule, seen: 0n, count: 0, next: 0, witnessed: 0 })], height: 1 }];
+    return [{ symbols: [rule.punctuation.openObject, this.#symbol({ kind: 'members', rule, seen: 0n, count: 0, next: 0, witnessed: 0, used: [] })], height: 1 }];
+  }
+
+  #expandState(state: ContainerState): readonly Alternative[] {
+    switch (state.kind) {
+      case 'items':
+        return this.#items(state);
+      case 'members':
+        return this.#members(state);
+      case 'member':
+        return this.#member(state);
+      case 'value':
+        return [{ symbols: [state.rule.punctuation.colon, state.child.value, this.#symbol(state.after)], height: 1 + state.child.height }];
+      default:
+        return [];
+    }
   }
 
   #symbol(state: ContainerState): GrammarSymbol {
     const rule = this.#ruleIds.get(state.rule) as number;
-    const key = state.kind === 'items' || state.kind === 'used' ? `${rule} ${state.kind} ${state.index} ${state.kind === 'items' ? state.matches : ''} ${JSON.stringify(state.used)}` : `${rule} ${state.kind} ${state.seen.toString(36)} ${state.count} ${state.next} ${state.witnessed}`;
+    const key = `${rule} ${keyOf(state)}`;
     let symbol = this.#index.get(key);
     if (symbol === undefined) {
       symbol = this.#grammar.rules.length + this.#states.push(state) - 1;
@@ -87,7 +100,7 @@ export class Expansion {
     if (rule.unique !== null) {
       const next = this.#symbol({ kind: 'used', rule, index: index + 1, used });
       for (const symbol of rule.unique) {
-        const lexeme = this.#uniqueLexeme(symbol, used);
+        const lexeme = this.#lexemeWithout(symbol, used, true);
         if (lexeme !== null) out.push({ symbols: [...(index === 0 ? [] : [comma]), lexeme, next], height: 1 });
       }
       return out;
@@ -103,13 +116,14 @@ export class Expansion {
     return out;
   }
 
-  #uniqueLexeme(symbol: GrammarSymbol, used: readonly string[]): GrammarSymbol | null {
-    const key = `${symbol} ${JSON.stringify(used)}`;
-    let own = this.#uniqueLexemes.get(key);
+  /** Null where no value is left. `isTold`: what is read matters for what follows. */
+  #lexemeWithout(symbol: GrammarSymbol, used: readonly string[], isTold: boolean): GrammarSymbol | null {
+    const key = `${symbol} ${isTold} ${JSON.stringify(used)}`;
+    let own = this.#ownLexemes.get(key);
     if (own === undefined) {
-      const base = withoutValues(this.#lexemes[-1 - symbol], used);
-      own = base === null ? null : -this.#lexemes.push({ kind: 'unique', base });
-      this.#uniqueLexemes.set(key, own);
+      const left = withoutValues(this.#lexemes[-1 - symbol], used);
+      own = left === null ? null : -this.#lexemes.push(isTold ? { kind: 'told', base: left } : left);
+      this.#ownLexemes.set(key, own);
     }
     return own;
   }
@@ -129,7 +143,7 @@ export class Expansion {
     return out;
   }
 
-  #member({ rule, seen, count, next, witnessed }: Extract<ContainerState, { kind: 'member' }>): Alternative[] {
+  #member({ rule, seen, count, next, witnessed, used }: Extract<ContainerState, { kind: 'member' }>): Alternative[] {
     const { colon } = rule.punctuation;
     const out: Alternative[] = [];
     let missing = 0;
@@ -139,27 +153,34 @@ export class Expansion {
       unseen++;
       if (required) missing++;
     });
-    const add = (key: GrammarSymbol, { child, witnesses }: MemberValue, after: { seen: bigint; next: number }, needed: number, available: number): void => {
+    const add = (key: GrammarSymbol, { child, witnesses }: MemberValue, after: { seen: bigint; next: number }, needed: number, available: number, isOpen: boolean): void => {
       if (count + 1 + needed > rule.max || count + 1 + available < rule.min) return;
       const sofar = witnessed | witnesses;
       if (!canWitness(rule, rule.witnesses & ~sofar, after, rule.max - count - 1 - needed)) return;
       // Beyond the bounds the count need not be told apart; other keys may repeat, so only the first of them counts towards the least.
       const total = rule.max < Infinity ? count + 1 : Math.min(count + 1, Math.max(rule.min, 1));
-      out.push({ symbols: [key, colon, child.value, this.#symbol({ kind: 'members', rule, seen: after.seen, count: total, next: after.next, witnessed: sofar })], height: 1 + child.height });
+      const members = { kind: 'members', rule, seen: after.seen, count: total, next: after.next, witnessed: sofar, used } as const;
+      const height = 1 + child.height;
+      if (!isOpen) out.push({ symbols: [key, colon, child.value, this.#symbol(members)], height });
+      else if (witnesses !== 0 || (rule.distinct && count < rule.min)) {
+        const own = this.#lexemeWithout(key, used, true);
+        if (own !== null) out.push({ symbols: [own, this.#symbol({ kind: 'key', rule, child, after: members })], height });
+      } else {
+        const own = used.length === 0 ? key : this.#lexemeWithout(key, used, false);
+        if (own !== null) out.push({ symbols: [own, colon, child.value, this.#symbol(members)], height });
+      }
     };
     const open = rule.open.length > 0 ? Infinity : 0;
     for (let i = next; i < rule.named.length; i++) {
       const { key, values, required } = rule.named[i];
       if (hasBit(seen, i)) continue;
       const later = rule.ordered ? rule.named.length - i - 1 : unseen - 1;
-      for (const value of values) add(key, value, { seen: seen | (1n << BigInt(i)), next: rule.ordered ? i + 1 : 0 }, missing - (required ? 1 : 0), later + open);
+      for (const value of values) add(key, value, { seen: seen | (1n << BigInt(i)), next: rule.ordered ? i + 1 : 0 }, missing - (required ? 1 : 0), later + open, false);
       if (rule.ordered && required) return out;
     }
     if (rule.ordered && missing > 0) return out;
-    for (const { key, values, witnesses } of rule.open) {
-      for (const value of values) {
-        if ((witnessed & witnesses & ~value.witnesses) === 0) add(key, value, { seen, next: rule.ordered ? rule.named.length : 0 }, missing, Infinity);
-      }
+    for (const { key, values } of rule.open) {
+      for (const value of values) add(key, value, { seen, next: rule.ordered ? rule.named.length : 0 }, missing, Infinity, true);
     }
     return out;
   }
@@ -178,6 +199,22 @@ function canWitness(rule: ObjectRule, missing: number, { seen, next }: { seen: b
   }
   return spare >= 1 && rule.open.some(({ values }) => values.some(({ witnesses }) => (witnesses & wanted) !== 0)) && canWitness(rule, missing & ~wanted, { seen, next }, spare - 1);
 }
+
+function keyOf(state: ContainerState): string {
+  switch (state.kind) {
+    case 'items':
+      return `items ${state.index} ${state.matches} ${keyOfUsed(state.used)}`;
+    case 'used':
+      return `used ${state.index} ${keyOfUsed(state.used)}`;
+    case 'members':
+    case 'member':
+      return `${state.kind} ${state.seen.toString(36)} ${state.count} ${state.next} ${state.witnessed} ${keyOfUsed(state.used)}`;
+    default:
+      return `${state.kind} ${state.child.value} ${state.child.height} ${keyOf(state.after)}`;
+  }
+}
+
+const keyOfUsed = (used: readonly string[]): string => (used.length === 0 ? '' : JSON.stringify(used));
 
 const hasBit = (bits: bigint, i: number): boolean => ((bits >> BigInt(i)) & 1n) === 1n;
 

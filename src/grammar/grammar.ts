@@ -53,20 +53,20 @@ export interface NamedKey {
 export interface OpenKey {
   readonly key: GrammarSymbol;
   readonly values: readonly MemberValue[];
-  /** The witnesses that its members can be. Keys may repeat and the last one counts, so once there is one, others must be such, too. */
-  readonly witnesses: number;
 }
 
 export interface ObjectRule {
   readonly kind: 'object';
   /** In declared order. */
   readonly named: readonly NamedKey[];
-  /** Keys by pattern, and all others. */
+  /** Keys by pattern, and all others. They may repeat, and the last one counts; those that matter are ruled out once they were read. */
   readonly open: readonly OpenKey[];
   readonly min: number;
   readonly max: number;
   /** Members that there must be: bits. */
   readonly witnesses: number;
+  /** Open keys are told apart until there are `min` members. */
+  readonly distinct: boolean;
   /** Named keys come in declared order, then the others. */
   readonly ordered: boolean;
   readonly punctuation: Punctuation;

@@ -24,8 +24,8 @@ export type LexemeSpec =
       readonly name?: string;
     }
   | { readonly kind: 'number'; readonly table: NumberTable }
-  /** JSON values of a lexeme, without some of them (as JSON.stringify writes them), with what was read at hand. */
-  | { readonly kind: 'unique'; readonly base: LexemeSpec };
+  /** JSON values, with what was read at hand. */
+  | { readonly kind: 'told'; readonly base: LexemeSpec };
 
 export const STOP = -1;
 
@@ -65,11 +65,11 @@ export interface TextPlace {
 export function openLexeme(spec: LexemeSpec): Lexeme {
   if (spec.kind === 'words') return new WordsLexeme(spec.words.map((word) => utf8.encode(word)));
   if (spec.kind === 'special') return new WordsLexeme([specialBytes(utf8.encode(spec.token))]);
-  if (spec.kind === 'unique') return new UniqueLexeme(openLexeme(spec.base));
+  if (spec.kind === 'told') return new ToldLexeme(openLexeme(spec.base));
   return spec.kind === 'text' ? new TextLexeme(spec) : new NumberLexeme(spec.table);
 }
 
-/** The lexeme's values without those `used`; null where none are left. */
+/** The lexeme's values without those `used`, as JSON.stringify writes them; null where none are left. */
 export function withoutValues(spec: LexemeSpec, used: readonly string[]): LexemeSpec | null {
   if (spec.kind === 'words') {
     const words = spec.words.filter((word) => !used.includes(word));
@@ -80,7 +80,7 @@ export function withoutValues(spec: LexemeSpec, used: readonly string[]): Lexeme
   const texts = used.filter((value) => value.startsWith('"') === spec.quoted).map((value) => (spec.quoted ? (JSON.parse(value) as string) : value));
   if (texts.length === 0) return spec;
   const { dfa, min, max } = spec;
-  if (dfa === null && max === Infinity) return { ...spec, except: texts.filter((text) => codePoints(text) >= min) };
+  if (dfa === null && max === Infinity) return { ...spec, except: [...spec.except, ...texts.filter((text) => codePoints(text) >= min)] };
   const left = subtractDfa(dfa ?? ALL_TEXTS, wordsDfa(texts) as Dfa);
   return left === null || withLengths(left, min, max) === null ? null : { ...spec, dfa: left };
 }
@@ -184,7 +184,7 @@ class NumberLexeme implements Lexeme {
 }
 
 /** Knows what was read: its states are those of the lexeme, and the bytes that led there. */
-export class UniqueLexeme implements Lexeme {
+export class ToldLexeme implements Lexeme {
   readonly start = 0;
   readonly #base: Lexeme;
   readonly #own: number[];

@@ -89,21 +89,6 @@ function compiled(root: Schema, order: 'any' | 'declared'): Automaton | 'nothing
   }
 }
 
-/** The value with the keys of its objects in some order. */
-function shuffled(data: unknown, random: (n: number) => number): unknown {
-  if (Array.isArray(data)) return data.map((item) => shuffled(item, random));
-  if (typeof data !== 'object' || data === null) return data;
-  const entries = Object.entries(data).map(([key, item]) => [random(0xffff), key, shuffled(item, random)] as const);
-  return Object.fromEntries(entries.toSorted((a, b) => a[0] - b[0]).map(([, key, item]) => [key, item]));
-}
-
-/** Where an object must have a member that a contrary asks for, it comes after the others like it. */
-function takesInSomeOrder(takes: (text: string) => boolean, data: unknown): boolean {
-  let seed = 1;
-  const random = (n: number): number => (seed = (Math.imul(seed, 48271) >>> 0) % 0x7fffffff) % n;
-  return Array.from({ length: 300 }, () => JSON.stringify(shuffled(data, random))).some(takes);
-}
-
 const RUNS = { numRuns: 800 };
 
 test('takes what is valid and nothing else', () => {
@@ -121,9 +106,7 @@ test('takes what is valid and nothing else', () => {
       const takes = automaton === 'nothing' ? () => false : reader(compileSchema(root, { order: 'any' }));
       for (const data of values) {
         const expected = valid(data);
-        if (expected === null) continue;
-        const text = JSON.stringify(data);
-        expect(takes(text) || (expected && takesInSomeOrder(takes, data)), text).toBe(expected);
+        if (expected !== null) expect(takes(JSON.stringify(data)), JSON.stringify(data)).toBe(expected);
       }
     }),
     RUNS,

@@ -92,6 +92,8 @@ test.each([
   [{ type: 'object', not: { propertyNames: { pattern: '^[a-z]+$' } } }, ['{"A":1}', '{"a":1,"":2}'], ['{"a":1}', '{}']],
   [{ not: { const: { a: [1] } } }, ['{"a":[1,2]}', '{"a":[2]}', '{"a":[]}', '{}', '{"a":[1],"b":0}', '[1]', '1'], ['{"a":[1]}']],
   [{ oneOf: [{ type: 'object', additionalProperties: { type: 'string' } }, { type: 'object', required: ['a'] }] }, ['{"b":"x"}', '{"a":1}'], ['{"a":"x"}', '{"b":1}']],
+  [{ type: 'object', minProperties: 3 }, ['{"a":1,"b":2,"c":3}', '{"a":1,"b":2,"c":3,"d":1}'], ['{"a":1,"b":2}', '{}']],
+  [{ allOf: [{ not: { additionalProperties: { type: 'number' } } }, { not: { additionalProperties: { type: 'string' } } }], type: 'object' }, ['{"a":1,"b":"x"}', '{"b":"x","a":1}', '{"a":null}'], ['{"a":1}', '{"a":"x"}', '{}']],
   [{ type: 'array', uniqueItems: true, items: { type: 'string' } }, ['[]', '["a","b"]', '["a","aa","a\\"","é"]'], ['["a","a"]', '["a","b","\\u0061"]', '[1]']],
   [{ type: 'array', uniqueItems: true, items: { enum: ['a', 'b', 1, null] }, minItems: 2 }, ['["a","b"]', '[null,1,"b","a"]'], ['["a","a"]', '["a"]', '["a","b",1,null,1]']],
   [{ type: 'array', uniqueItems: true, items: { type: 'integer' } }, ['[1,2,-1,0]'], ['[1,1]', '[0,10,0]', '[1.0,1]']],
@@ -111,7 +113,7 @@ test.each([
   [{ $ref: 'https://example.org/other.json' }, '$ref', '/$ref'],
   [{ not: { unevaluatedProperties: { type: 'string' } } }, 'unevaluatedProperties', '/not/unevaluatedProperties'],
   [{ format: 'idn-email' }, 'format', '/format'],
-  [{ minProperties: 3 }, 'minProperties', '/minProperties'],
+  [{ minProperties: 33 }, 'minProperties', '/minProperties'],
   [{ type: 'strang' }, 'type', '/type'],
   [{ properties: { a: { minLength: -1 } } }, 'minLength', '/properties/a/minLength'],
   [{ $defs: { a: { $ref: '#/$defs/b' }, b: { $ref: '#/$defs/a' } }, $ref: '#/$defs/a' }, '$ref', '/$defs/a'],
@@ -120,6 +122,14 @@ test.each([
   expect(error.keyword).toBe(keyword);
   expect(error.pointer).toBe(pointer);
   expect(error.message).toContain(keyword);
+});
+
+test('keys that may repeat are ruled out where they count', () => {
+  const witness = takes({ type: 'object', not: { additionalProperties: { type: 'number' } } }, { order: 'any' });
+  expect(witness('{"a":"x","b":1}')).toBe(true);
+  expect(witness('{"a":"x","a":1}')).toBe(false);
+  const three = takes({ type: 'object', minProperties: 3 });
+  expect(three('{"a":1,"b":2,"a":3}')).toBe(false);
 });
 
 test('what nothing satisfies is refused', () => {
