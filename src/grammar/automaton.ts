@@ -15,6 +15,8 @@ export const UNKNOWN = -2;
 export const REJECT = -1;
 /** The node below which there is nothing, and the set of stacks that has only it. */
 const BOTTOM = 0;
+/** No lexeme has so low a number. */
+const BOTTOM_SYMBOL = -(2 ** 31);
 const EMPTY_STACK = 0;
 const MAX_CONFIGURATIONS = 20_000;
 const MAX_CLOSURE_NODES = 50_000;
@@ -31,7 +33,7 @@ export class AmbiguityError extends Error {
   override name = 'AmbiguityError';
 
   constructor() {
-    super(`the grammar is too ambiguous: more than ${MAX_CONFIGURATIONS} ways to read the text so far`);
+    super('the grammar is too ambiguous: the text so far can be read in too many ways');
   }
 }
 
@@ -48,6 +50,8 @@ export class Automaton {
   /** state · 256 + byte → state, REJECT or UNKNOWN. */
   transitions = new Int32Array(0);
   start = 0;
+  /** Configurations that may still be looked at before the automaton gives up: its owner sets it. */
+  workLeft = Infinity;
 
   #expansion!: Expansion;
   #lexemes!: (Lexeme | undefined)[];
@@ -67,7 +71,8 @@ export class Automaton {
   /** Sets of stacks: their topmost nodes, one for each symbol. */
   #stacks!: ListTable;
   #single!: (number | undefined)[];
-  #joined!: Map<number, number>;
+  #joins!: ListTable;
+  #joined!: (number | undefined)[];
   #closures!: (Closure | undefined)[];
   #sets!: ListTable;
   #singles!: PairTable;
@@ -88,12 +93,13 @@ export class Automaton {
     this.#bytes = [];
     this.#primed = new Uint8Array(64);
     this.#nodes = new PairTable();
-    this.#nodes.id(-1, -1);
+    this.#nodes.id(BOTTOM_SYMBOL, EMPTY_STACK);
     this.#depths = [0];
     this.#stacks = new ListTable();
     this.#stacks.id(Int32Array.of(BOTTOM));
     this.#single = [EMPTY_STACK];
-    this.#joined = new Map();
+    this.#joins = new ListTable();
+    this.#joined = [];
     this.#closures = [];
     this.#sets = new ListTable();
     this.#singles = new PairTable();
@@ -176,6 +182,7 @@ export class Automaton {
     const set = this.#sets.lists[state];
     const out: number[] = [];
     let accepts = false;
+    this.#spend(set.length);
     for (let i = 0; i + 1 < set.length; i += 2) {
       const lexeme = this.#stepLexeme(set[i], byte);
       if (lexeme === REJECT) continue;
@@ -184,11 +191,17 @@ export class Automaton {
       if ((flags & 1) === 0) continue;
       const closure = this.#closure(this.#after(lexeme, set[i + 1]));
       accepts ||= closure.accepts;
+      this.#spend(closure.configurations.length);
       for (const part of closure.configurations) out.push(part);
     }
     const next = out.length === 0 && !accepts ? REJECT : out.length === 2 && !accepts ? this.#internOne(out) : this.#intern(out, accepts);
     this.transitions[(state << 8) | byte] = next;
     return next;
+  }
+
+  #spend(work: number): void {
+    this.workLeft -= work;
+    if (this.workLeft < 0) throw new AmbiguityError();
   }
 
   /** What follows a lexeme that has been read in full. */
@@ -240,24 +253,24 @@ export class Automaton {
     return (this.#single[node] ??= this.#stacks.id(Int32Array.of(node)));
   }
 
-  /** The stacks of both. */
-  #join(a: number, b: number, depth = 0): number {
-    if (a === b) return a;
-    const key = Math.min(a, b) * 2 ** 26 + Math.max(a, b);
-    let both = this.#joined.get(key);
-    if (both !== undefined) return both;
+  /** All of these sets of stacks in one. */
+  #join(sets: readonly number[], depth = 0): number {
+    const distinct = Int32Array.from(new Set(sets)).sort();
+    if (distinct.length === 1) return distinct[0];
+    const key = this.#joins.id(distinct);
+    const known = this.#joined[key];
+    if (known !== undefined) return known;
     if (depth > MAX_JOIN_DEPTH) throw new AmbiguityError();
-    const bySymbol = new Map<GrammarSymbol, number>();
-    for (const stacks of [a, b]) {
-      for (const node of this.#stacks.lists[stacks]) {
-        const symbol = this.#nodes.first[node];
-        const known = bySymbol.get(symbol);
-        bySymbol.set(symbol, known === undefined || known === node ? node : this.#push(symbol, this.#join(this.#nodes.second[known], this.#nodes.second[node], depth + 1)));
+    const belows = new Map<GrammarSymbol, number[]>();
+    for (const set of distinct) {
+      for (const node of this.#stacks.lists[set]) {
+        const below = belows.get(this.#nodes.first[node]);
+        if (below === undefined) belows.set(this.#nodes.first[node], [this.#nodes.second[node]]);
+        else below.push(this.#nodes.second[node]);
       }
     }
-    both = this.#stacks.id(Int32Array.from(bySymbol.values()).sort());
-    this.#joined.set(key, both);
-    return both;
+    const nodes = Array.from(belows, ([symbol, below]) => (symbol === BOTTOM_SYMBOL ? BOTTOM : this.#push(symbol, this.#join(below, depth + 1))));
+    return (this.#joined[key] = this.#stacks.id(Int32Array.from(nodes).sort()));
   }
 
   /** Everything that can be read next where one of the stacks is what must follow. */
@@ -294,6 +307,7 @@ export class Automaton {
       }
       if (seen.size > MAX_CLOSURE_NODES) throw new AmbiguityError();
     }
+    this.#spend(seen.size);
     return { configurations, accepts };
   }
 
@@ -313,15 +327,12 @@ export class Automaton {
     keys.sort();
     const out = new Int32Array(configurations.length + 1);
     let length = 0;
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < count; ) {
       const lexeme = Math.floor(keys[i] / 2 ** 26);
-      const stacks = keys[i] % 2 ** 26;
-      if (length > 0 && out[length - 2] === lexeme) {
-        out[length - 1] = this.#join(out[length - 1], stacks);
-        continue;
-      }
+      const stacks: number[] = [];
+      for (; i < count && Math.floor(keys[i] / 2 ** 26) === lexeme; i++) stacks.push(keys[i] % 2 ** 26);
       out[length++] = lexeme;
-      out[length++] = stacks;
+      out[length++] = stacks.length === 1 ? stacks[0] : this.#join(stacks);
     }
     if (accepts) out[length++] = -1;
     return out.slice(0, length);

@@ -11,6 +11,9 @@ const MAX_FORCED_BYTES = 256;
 /** Text before the forced bytes that a tokenizer is shown. */
 const MAX_BEFORE_TOKENS = 16;
 
+/** Of the automaton for one question, so that no text holds up others for long. */
+const MAX_WORK = 2_000_000;
+
 const utf8 = new TextEncoder();
 const automata = new WeakMap<Grammar, Automaton>();
 const caches = new WeakMap<Automaton, WeakMap<Vocabulary, MaskCache>>();
@@ -216,11 +219,14 @@ export class GrammarMatcher {
     if (this.#error !== null) return null;
     try {
       this.#automaton.trim();
+      this.#automaton.workLeft = MAX_WORK;
       return work();
     } catch (error) {
       if (!(error instanceof AmbiguityError || error instanceof BudgetError)) throw error;
       this.#error = error;
       return null;
+    } finally {
+      this.#automaton.workLeft = Infinity;
     }
   }
 }

@@ -4,7 +4,7 @@ import { intersectDfa, matchesDfa } from './dfa.ts';
 import { BudgetError, spend } from './error.ts';
 import { ANY_NUMBER, intersectNumbers, keyOfNumbers } from './numbers.ts';
 import type { NumberSet } from './numbers.ts';
-import { ANY_STRING, intersectStrings, isAnyString, keyOfStrings } from './strings.ts';
+import { ANY_STRING, intersectStrings, isAnyString, keyOfStrings, wordSet } from './strings.ts';
 import type { StringSet } from './strings.ts';
 
 /** A conjunction of subschemas and negated ones, by number: see terms.ts. */
@@ -129,8 +129,17 @@ export function unite(a: Shapes, b: Shapes, { tracksEvaluated }: Conjunction): S
   };
 }
 
+/** All in one; words are joined once, not once for each. */
+export function uniteAll(parts: readonly Shapes[], terms: Conjunction): Shapes {
+  const words = parts.flatMap(({ strings }) => strings.flatMap((set) => set.words ?? []));
+  spend(words.length >> 2);
+  const others = parts.map((shapes) => (shapes.strings.some((set) => set.words !== null) ? { ...shapes, strings: shapes.strings.filter((set) => set.words === null) } : shapes));
+  return others.reduce((sum, shapes) => unite(sum, shapes, terms), words.length === 0 ? NOTHING : { ...NOTHING, strings: [wordSet(words)] });
+}
+
 /** Words of both become one set. */
 function mergeStrings(a: readonly StringSet[], b: readonly StringSet[]): readonly StringSet[] {
+  if (a.length === 0 || b.length === 0) return a.length === 0 ? b : a;
   const all = merge(a, b, keyOfStrings, isAnyString);
   const words = all.filter((set) => set.words !== null);
   if (words.length < 2) return all;
