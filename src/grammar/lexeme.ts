@@ -210,11 +210,12 @@ export class ToldLexeme implements Lexeme {
     return id;
   }
 
-  /** The value read, as JSON.stringify writes it. */
+  /** The value read, as JSON.stringify writes it; what is not quoted has one spelling only. */
   valueOf(state: number): string {
     const bytes: number[] = [];
     for (let at = state; at > 0; at = this.#parents[at]) bytes.push(this.#bytes[at]);
-    return JSON.stringify(JSON.parse(new TextDecoder().decode(Uint8Array.from(bytes.reverse()))));
+    const text = new TextDecoder().decode(Uint8Array.from(bytes.reverse()));
+    return text.startsWith('"') ? JSON.stringify(JSON.parse(text)) : text;
   }
 
   accepts(state: number): boolean {
