@@ -1,6 +1,6 @@
 /** Follows one output through a grammar: which tokens may come next, which must, and has it come to an end. */
 import { AmbiguityError, Automaton, REJECT } from './automaton.ts';
-import { GrammarError } from './error.ts';
+import { BudgetError, GrammarError } from './error.ts';
 import type { Grammar } from './grammar.ts';
 import { MaskCache, MaskTools } from './mask.ts';
 import { specialBytes, unmarked } from './trie.ts';
@@ -10,6 +10,9 @@ import type { Vocabulary } from './trie.ts';
 const MAX_FORCED_BYTES = 256;
 /** Text before the forced bytes that a tokenizer is shown. */
 const MAX_BEFORE_TOKENS = 16;
+
+/** Of the automaton for one question, so that no text holds up others for long. */
+const MAX_WORK = 2_000_000;
 
 const utf8 = new TextEncoder();
 const automata = new WeakMap<Grammar, Automaton>();
@@ -51,7 +54,7 @@ export class GrammarMatcher {
   readonly #tokens: number[] = [];
   readonly #states: number[];
   #ended = false;
-  #error: AmbiguityError | null = null;
+  #error: Error | null = null;
 
   constructor(automaton: Automaton, vocabulary: Vocabulary, masks: MaskCache) {
     this.#automaton = automaton;
@@ -211,16 +214,19 @@ export class GrammarMatcher {
     return state;
   }
 
-  /** An ambiguity that runs over makes an error of this matcher, and nothing is allowed but to end. */
+  /** An ambiguity or a pattern that grows too large makes an error of this matcher, and nothing is allowed but to end. */
   #guard<T>(work: () => T): T | null {
     if (this.#error !== null) return null;
     try {
       this.#automaton.trim();
+      this.#automaton.workLeft = MAX_WORK;
       return work();
     } catch (error) {
-      if (!(error instanceof AmbiguityError)) throw error;
+      if (!(error instanceof AmbiguityError || error instanceof BudgetError)) throw error;
       this.#error = error;
       return null;
+    } finally {
+      this.#automaton.workLeft = Infinity;
     }
   }
 }
