@@ -1,15 +1,18 @@
-import type { Model } from '../model/transformer.ts';
+import type { Model, StepLimits } from '../model/transformer.ts';
 import type { EngineOptions, EngineStats, GenerateRequest, TokensEvent } from './client.ts';
 import { BlockPool } from './kv-cache.ts';
 import { checkRequest, lengthLimitOf, Request, type Matcher, type RequestLimits } from './request.ts';
 import { ModelRunner, type Runner } from './runner.ts';
-import { decodeResult } from './sampling.ts';
+import { decodeResults } from './sampling.ts';
 import { Scheduler, type SampleEntry, type SchedulerOptions } from './scheduler.ts';
+import { DRAFT_ROWS } from './speculate.ts';
 
 export interface EngineShape extends SchedulerOptions, RequestLimits {
   readonly numBlocks: number;
   readonly blockSize: number;
   readonly eosTokenIds: readonly number[];
+  readonly drafts: boolean;
+  readonly forcing: boolean;
   /** See Model.ropeClass. */
   readonly ropeClass: (length: number) => number;
 }
@@ -22,6 +25,11 @@ export interface EngineOutput extends TokensEvent {
 }
 
 export type Emit = (outputs: readonly EngineOutput[]) => void;
+
+/** What the model must be loaded for. */
+export function stepLimits({ maxBatchSize, tokenBudget }: Pick<EngineOptions, 'maxBatchSize' | 'tokenBudget'>): StepLimits {
+  return { maxStepTokens: tokenBudget, maxStepEntries: Math.max(maxBatchSize, DRAFT_ROWS) };
+}
 
 /** An engine for a loaded model. */
 export function engineOver(model: Model, options: EngineOptions, emit: Emit): Engine {
@@ -56,6 +64,7 @@ export class Engine {
   #steps = 0;
   #generatedTokens = 0;
   #forcedTokens = 0;
+  #acceptedDraftTokens = 0;
 
   constructor(runner: Runner, shape: EngineShape, emit: Emit) {
     this.#runner = runner;
@@ -69,10 +78,11 @@ export class Engine {
     checkRequest(request, this.#shape);
     const limit = lengthLimitOf(request, this.#shape);
     const key = `${this.#shape.ropeClass(limit)}/${request.cacheSalt ?? ''}`;
-    const added = new Request(id, request, limit, key, matcher);
+    const { eosTokenIds, drafts, forcing } = this.#shape;
+    const added = new Request(id, request, { lengthLimit: limit, cacheKey: key, eosTokenIds, forcing, drafts }, matcher);
     this.#requests.set(id, added);
     this.scheduler.add(added);
-    added.force(this.#shape.eosTokenIds);
+    added.force();
     if (added.finishReason !== null) this.#finish(added);
   }
 
@@ -104,8 +114,9 @@ export class Engine {
     this.#emit(this.#takeOutputs());
     const entries = this.scheduler.settle(plan);
     if (entries.length > 0) this.#runner.sample(entries);
-    for (const { request } of entries) request.numInFlight = 1;
+    for (const { request } of entries) request.numInFlight = request.numComputedTokens - request.tokens.length + 1;
     this.#inFlight = entries;
+    for (const request of this.scheduler.running) request.draft();
     if (!this.hasWork) this.scheduler.pool.count();
   }
 
@@ -113,13 +124,14 @@ export class Engine {
   #acceptTokens(): void {
     if (this.#inFlight.length === 0) return;
     const results = this.#runner.read();
-    this.#inFlight.forEach(({ request }, i) => {
-      request.numInFlight = 0;
-      if (request.state === 'finished') return; // aborted since
-      request.append(decodeResult(results, i, request.sampling.logprobs ?? 0), this.#shape.eosTokenIds);
+    for (let start = 0, end = 0; start < this.#inFlight.length; start = end) {
+      const { request } = this.#inFlight[start];
+      while (this.#inFlight[end]?.request === request) end++;
+      if (request.state === 'finished') continue; // aborted since
+      this.#acceptedDraftTokens += request.accept(decodeResults(results, start, end, request.sampling.logprobs ?? 0));
       this.#changed.add(request);
       if (request.finishReason !== null) this.#finish(request);
-    });
+    }
   }
 
   #finish(request: Request): void {
@@ -161,6 +173,8 @@ export class Engine {
       cachedPromptTokens,
       generatedTokens: this.#generatedTokens,
       forcedTokens: this.#forcedTokens,
+      draftedTokens: this.scheduler.draftedTokens,
+      acceptedDraftTokens: this.#acceptedDraftTokens,
       preemptions,
       steps: this.#steps,
       prefixCacheQueries: this.scheduler.prefixCacheQueries,
