@@ -3,8 +3,8 @@ import { ALL_TEXTS, intersectDfa, matchesDfa, subtractDfa, wordsDfa } from './df
 import type { Dfa } from './dfa.ts';
 import { BudgetError, GrammarError } from './error.ts';
 import { canEnd } from './expand.ts';
-import { GrammarBuilder } from './grammar.ts';
-import type { Alternative, ArrayRule, Child, Grammar, GrammarSymbol, Item, ObjectRule, Whitespace } from './grammar.ts';
+import { MAX_NESTING } from './grammar.ts';
+import type { Alternative, ArrayRule, Child, GrammarBuilder, GrammarSymbol, Item, ObjectRule, Whitespace } from './grammar.ts';
 import type { Normalizer } from './normalize.ts';
 import { INTEGER, keyOfNumbers, numberTable } from './numbers.ts';
 import type { NumberSet } from './numbers.ts';
@@ -55,25 +55,33 @@ const ANY_NUMBER_TEXT = '-?(0|[1-9]\\d{0,20})(\\.\\d{1,20})?|-?\\d(\\.\\d{1,20})
 const INTEGER_TEXT = '0|-?[1-9]\\d{0,20}';
 const INTEGER_KEY = keyOfNumbers({ min: null, max: null, conditions: [INTEGER] });
 
+export interface EmitOptions {
+  readonly order: PropertyOrder;
+  readonly whitespace: Whitespace;
+  readonly closed: boolean;
+}
+
 export class Emitter {
   readonly #normalizer: Normalizer;
   readonly #builder: GrammarBuilder;
-  readonly #order: PropertyOrder;
+  readonly #options: EmitOptions;
   readonly #plans = new Map<Term, Plan>();
   readonly #heights = new Map<Term, number>();
   readonly #symbols = new Map<Term, GrammarSymbol>();
 
-  constructor(normalizer: Normalizer, order: PropertyOrder, whitespace: Whitespace) {
+  constructor(normalizer: Normalizer, builder: GrammarBuilder, options: EmitOptions) {
     this.#normalizer = normalizer;
-    this.#builder = new GrammarBuilder(whitespace);
-    this.#order = order;
+    this.#builder = builder;
+    this.#options = options;
   }
 
-  emit(root: Term): Grammar {
+  emit(root: Term): GrammarSymbol {
     this.#explore(root);
     this.#settleHeights();
-    if (this.#height(root) === Infinity) throw new GrammarError('', '', 'no value satisfies the schema');
-    return this.#builder.finish(this.#symbol(root));
+    const height = this.#height(root);
+    if (height === Infinity) throw new GrammarError('', '', 'no value satisfies the schema');
+    if (height > MAX_NESTING) throw new GrammarError('', '', `every value nests deeper than ${MAX_NESTING}`);
+    return this.#symbol(root);
   }
 
   #explore(root: Term): void {
@@ -160,10 +168,14 @@ export class Emitter {
     const required = new Set(shape.required);
     budget.spend(names.size);
     const named = [...names].map((name) => ({ name, term: termOfKey(shape, name, terms), required: required.has(name) }));
-    const open = shape.max === 0 ? [] : this.#keyClasses(shape, [...names]);
+    const open = shape.max === 0 || this.#isClosed(shape) ? [] : this.#keyClasses(shape, [...names]);
     const sure = required.size + 1;
     if (open.length > 0 && shape.min > sure) this.#refuseCount(shape, term, sure);
     return { shape, named: named.filter((key) => key.term !== FALSE), open };
+  }
+
+  #isClosed({ layers }: ObjectShape): boolean {
+    return this.#options.closed && layers.some(({ says }) => says === 'properties') && !layers.some(({ says }) => says === 'others');
   }
 
   #refuseCount({ min }: ObjectShape, term: Term, sure: number): never {
@@ -298,6 +310,7 @@ export class Emitter {
       max: Math.min(shape.max, bound),
       minMatches: shape.contains?.min ?? 0,
       maxMatches: shape.contains?.max ?? Infinity,
+      punctuation: this.#builder.punctuation(this.#options.whitespace),
     };
   }
 
@@ -314,7 +327,8 @@ export class Emitter {
       }),
       min: shape.min,
       max: shape.max,
-      ordered: this.#order === 'declared',
+      ordered: this.#options.order === 'declared',
+      punctuation: this.#builder.punctuation(this.#options.whitespace),
     };
   }
 }
