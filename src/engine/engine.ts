@@ -3,7 +3,7 @@ import type { EngineOptions, EngineStats, GenerateRequest, TokensEvent } from '.
 import { BlockPool } from './kv-cache.ts';
 import { checkRequest, lengthLimitOf, Request, type Matcher, type RequestLimits } from './request.ts';
 import { ModelRunner, type Runner } from './runner.ts';
-import { decodeResults } from './sampling.ts';
+import { decodeResult } from './sampling.ts';
 import { Scheduler, type SampleEntry, type SchedulerOptions } from './scheduler.ts';
 import { DRAFT_ROWS } from './speculate.ts';
 
@@ -124,11 +124,13 @@ export class Engine {
   #acceptTokens(): void {
     if (this.#inFlight.length === 0) return;
     const results = this.#runner.read();
-    for (let start = 0, end = 0; start < this.#inFlight.length; start = end) {
-      const { request } = this.#inFlight[start];
-      while (this.#inFlight[end]?.request === request) end++;
+    const entries = this.#inFlight;
+    for (let start = 0, end = 0; start < entries.length; start = end) {
+      const { request } = entries[start];
+      while (entries[end]?.request === request) end++;
       if (request.state === 'finished') continue; // aborted since
-      this.#acceptedDraftTokens += request.accept(decodeResults(results, start, end, request.sampling.logprobs ?? 0));
+      const samples = entries.slice(start, end).map(({ position }, i) => ({ position, output: decodeResult(results, start + i, request.sampling.logprobs ?? 0) }));
+      this.#acceptedDraftTokens += request.accept(samples);
       this.#changed.add(request);
       if (request.finishReason !== null) this.#finish(request);
     }

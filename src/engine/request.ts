@@ -36,6 +36,12 @@ export interface RequestTerms {
   readonly drafts: boolean;
 }
 
+/** A token drawn after the one at `position`. */
+export interface Sample {
+  readonly position: number;
+  readonly output: OutputToken;
+}
+
 /** A token that is expected, or that the grammar leaves no other for, given those before it. */
 export interface Draft {
   readonly token: number;
@@ -50,7 +56,7 @@ export interface Draft {
  *             |  computed (cached first)  |  to compute |
  *
  * Drafts are computed as if they were known. Then a token is drawn after each of them, and those count that follow right drafts;
- * what was computed beyond is computed again. So drafts change no token, whatever they are.
+ * what was computed beyond is computed again. So drafts change no token, whatever they are (`forced` must be true, though).
  */
 export class Request {
   readonly id: number;
@@ -141,25 +147,29 @@ export class Request {
    * Appends what was sampled after the last known token and after drafts in flight, as far as those were right. Returns the number of
    * right ones.
    */
-  accept(samples: Iterable<OutputToken>): number {
+  accept(samples: Iterable<Sample>): number {
     const { tokens, drafts } = this;
     const numKnown = tokens.length;
     const numTested = this.numInFlight - 1;
     let numRight = 0;
     this.numInFlight = 0;
-    for (const output of samples) {
+    for (const { position, output } of samples) {
       if (this.finishReason !== null || tokens.length > numKnown + numRight) break;
+      if (position < tokens.length - 1) continue; // what follows was forced
       const ahead = tokens.length - numKnown;
       if (ahead > 0 && this.forced.length > 0 && drafts[ahead]?.forced !== true) break; // it was not known that it is forced
       this.append(output);
       while (numRight < numTested && tokens[numKnown + numRight] === drafts[numRight].token) numRight++;
     }
-    // The last token is computed again where what was drawn after it does not count.
-    if (numTested > 0) this.numComputedTokens = Math.min(this.numComputedTokens, numKnown + numRight, tokens.length - 1);
     const said = tokens.slice(numKnown);
     const end = said.findIndex((token, i) => drafts[i]?.token !== token);
+    const numExpected = end < 0 ? said.length : end;
     this.drafts = end < 0 ? drafts.slice(said.length) : [];
-    this.#drafter?.learn(drafts.slice(0, Math.max(1, numTested)), end < 0 ? said.length : end);
+    // A single token in flight has been computed as what it is since, drafts after it perhaps with it. After drafts in flight nothing has:
+    // where no token after the last right one counts, that one is computed again, to draw once more.
+    if (numTested > 0) this.numComputedTokens = Math.min(this.numComputedTokens, numKnown + numRight, tokens.length - 1);
+    else if (end >= 0) this.numComputedTokens = Math.min(this.numComputedTokens, numKnown + Math.max(1, end));
+    this.#drafter?.learn(drafts.slice(0, Math.max(1, numTested)), numExpected);
     return numRight;
   }
 

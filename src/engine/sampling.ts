@@ -108,11 +108,7 @@ export function encodeEntry(values: EntryValues, out: Int32Array, index: number)
   SAMPLE_ENTRY.forEach((name, column) => (out[index * SAMPLE_ENTRY.length + column] = values[name]));
 }
 
-/** Rows of `SampleArgs.result`, as they are asked for. */
-export function* decodeResults(results: Float32Array, start: number, end: number, topLogprobs: number): Generator<OutputToken> {
-  for (let index = start; index < end; index++) yield decodeResult(results, index, topLogprobs);
-}
-
+/** A row of `SampleArgs.result`. */
 export function decodeResult(result: Float32Array, index: number, topLogprobs: number): OutputToken {
   const start = index * SAMPLE_RESULT;
   const [token, logprob, legalMass] = result.subarray(start, start + 3);

@@ -106,8 +106,6 @@ export class Scheduler {
       end += count;
       if (request.state !== 'running') continue;
       const { tokens, drafts } = request;
-      // Of drafts that were meant to follow another token than the one just read, nothing is left.
-      request.numComputedTokens = Math.min(request.numComputedTokens, tokens.length + drafts.length);
       this.#publish(request);
       for (let position = tokens.length - 1; position < request.numComputedTokens; position++) {
         // What the grammar will force after a draft need not be drawn, unless it is to be judged.
