@@ -175,6 +175,12 @@ export class GrammarBuilder {
     this.#punctuation.set(whitespace, punctuation);
     return punctuation;
   }
+
+  /** Of an object that is written as the keyword arguments of a call. */
+  callPunctuation(whitespace: Whitespace): Punctuation {
+    const close = this.pattern('\\)');
+    return { ...this.punctuation(whitespace), openObject: this.pattern('\\('), colon: this.pattern('='), closeObject: close, endObject: close };
+  }
 }
 
 const patterns = new Map<string, ReturnType<typeof regexDfa>>();

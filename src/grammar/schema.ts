@@ -1,7 +1,7 @@
 /** JSON Schema (draft 2020-12, and the spellings of drafts 4 to 7) → grammar. What can't be enforced exactly is an error. */
 import { SchemaDocument } from './document.ts';
 import { Emitter } from './emit.ts';
-import type { PropertyOrder } from './emit.ts';
+import type { Notation, PropertyOrder } from './emit.ts';
 import { Budget, BudgetError, GrammarError, metered } from './error.ts';
 import { GrammarBuilder } from './grammar.ts';
 import type { Grammar, GrammarSymbol, Whitespace } from './grammar.ts';
@@ -15,6 +15,8 @@ export interface SchemaOptions {
   readonly formats?: FormatMode;
   /** An object that declares properties, and says nothing of others, takes no others. */
   readonly closed?: boolean;
+  /** python-call: an object is written as keyword arguments, `(name="value", …)`, and words within as Python spells them. */
+  readonly notation?: Notation;
 }
 
 const MAX_CHARACTERS = 4_000_000;
@@ -29,12 +31,12 @@ export function compileSchema(schema: unknown, options: SchemaOptions = {}): Gra
 
 /** The symbol of the schema's values. Throws GrammarError. */
 export function addSchema(builder: GrammarBuilder, budget: Budget, schema: unknown, options: SchemaOptions = {}): GrammarSymbol {
-  const { order = 'declared', whitespace = 'flexible', formats = 'assert', closed = false } = options;
+  const { order = 'declared', whitespace = 'flexible', formats = 'assert', closed = false, notation = 'json' } = options;
   const text = checkSize(schema);
   const document = new SchemaDocument(schema);
   const normalizer = new Normalizer(document, formats, text.includes('"unevaluated'), budget);
   try {
-    return new Emitter(normalizer, builder, { order, whitespace, closed }).emit(normalizer.termOf(document.root));
+    return new Emitter(normalizer, builder, { order, whitespace, closed, notation }).emit(normalizer.termOf(document.root));
   } catch (error) {
     if (error instanceof BudgetError) throw new GrammarError('', '', `the schema is ${error.message}`);
     throw error;

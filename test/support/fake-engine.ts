@@ -7,6 +7,7 @@ export interface FakeEngineOptions {
   readonly answer: (prompt: string) => string;
   readonly tokensPerStep?: number;
   readonly maxModelLength?: number;
+  readonly grammarRefusal?: string;
   readonly onRequest?: (request: GenerateRequest) => void;
 }
 
@@ -59,7 +60,7 @@ export function fakeEngine(options: FakeEngineOptions): FakeEngine {
       vocabSize: tokenizer.vocabSize,
       maxModelLength,
       eosTokenIds: [eos],
-      grammarRefusal: null,
+      grammarRefusal: options.grammarRefusal ?? null,
       backend: 'reference',
       backendDescription: 'scripted',
       numBlocks: 64,
