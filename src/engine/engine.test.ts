@@ -30,6 +30,7 @@ function makeEngine(options: Shape = {}) {
     prefixCaching: true,
     drafts: true,
     forcing: true,
+    spelling: null,
     eosTokenIds: [0],
     ropeClass,
     ...options,
@@ -284,6 +285,9 @@ describe('constrained requests', () => {
       },
       rollback: (count) => void said.splice(said.length - count),
       forcedTokens: () => forced.slice(said.length),
+      get isForced() {
+        return said.length < forced.length;
+      },
     };
   };
 
@@ -376,6 +380,7 @@ describe('constrained requests', () => {
         },
         accept: () => at('accept'),
         rollback: () => {},
+        isForced: false,
         forcedTokens() {
           at('forcedTokens');
           return [];

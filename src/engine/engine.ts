@@ -5,7 +5,7 @@ import { checkRequest, lengthLimitOf, Request, type Matcher, type RequestLimits 
 import { ModelRunner, type Runner } from './runner.ts';
 import { decodeResult } from './sampling.ts';
 import { Scheduler, type SampleEntry, type SchedulerOptions } from './scheduler.ts';
-import { DRAFT_ROWS } from './speculate.ts';
+import { DRAFT_ROWS, Odds, type Spelling } from './speculate.ts';
 
 export interface EngineShape extends SchedulerOptions, RequestLimits {
   readonly numBlocks: number;
@@ -13,6 +13,8 @@ export interface EngineShape extends SchedulerOptions, RequestLimits {
   readonly eosTokenIds: readonly number[];
   readonly drafts: boolean;
   readonly forcing: boolean;
+  /** See DraftTerms. */
+  readonly spelling: Spelling | null;
   /** See Model.ropeClass. */
   readonly ropeClass: (length: number) => number;
 }
@@ -32,7 +34,7 @@ export function stepLimits({ maxBatchSize, tokenBudget }: Pick<EngineOptions, 'm
 }
 
 /** An engine for a loaded model. */
-export function engineOver(model: Model, options: EngineOptions, emit: Emit): Engine {
+export function engineOver(model: Model, options: EngineOptions, emit: Emit, spelling: Spelling | null = null): Engine {
   const { numBlocks, blockSize } = model.cache;
   const maxModelLength = options.maxModelLength ?? model.maxPositions;
   if (!Number.isInteger(maxModelLength) || maxModelLength < 2 || maxModelLength > model.maxPositions) {
@@ -43,7 +45,7 @@ export function engineOver(model: Model, options: EngineOptions, emit: Emit): En
   }
   const { vocabSize, eosTokenIds } = model.config;
   const ropeClass = (length: number): number => model.ropeClass(length);
-  const shape = { ...options, maxModelLength, numBlocks, blockSize, vocabSize, eosTokenIds, ropeClass };
+  const shape = { ...options, maxModelLength, numBlocks, blockSize, vocabSize, eosTokenIds, spelling, ropeClass };
   return new Engine(new ModelRunner(model, shape), shape, emit);
 }
 
@@ -61,6 +63,7 @@ export class Engine {
   #inFlight: readonly SampleEntry[] = [];
   /** Requests of which something is to be reported. */
   readonly #changed = new Set<Request>();
+  readonly #odds = new Odds();
   #steps = 0;
   #generatedTokens = 0;
   #forcedTokens = 0;
@@ -78,8 +81,8 @@ export class Engine {
     checkRequest(request, this.#shape);
     const limit = lengthLimitOf(request, this.#shape);
     const key = `${this.#shape.ropeClass(limit)}/${request.cacheSalt ?? ''}`;
-    const { eosTokenIds, drafts, forcing } = this.#shape;
-    const added = new Request(id, request, { lengthLimit: limit, cacheKey: key, eosTokenIds, forcing, drafts }, matcher);
+    const { eosTokenIds, drafts, forcing, vocabSize, spelling } = this.#shape;
+    const added = new Request(id, request, { lengthLimit: limit, cacheKey: key, eosTokenIds, forcing, drafts: drafts ? { vocabSize, spelling, odds: this.#odds } : null }, matcher);
     this.#requests.set(id, added);
     this.scheduler.add(added);
     added.force();

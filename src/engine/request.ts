@@ -2,7 +2,7 @@ import type { FinishReason, GenerateRequest } from './client.ts';
 import { ROOT, type ChainLink } from './kv-cache.ts';
 import { RequestError } from './request-error.ts';
 import { checkSampling, FORCED_SCORES, type OutputToken, type SamplingParams } from './sampling.ts';
-import { Drafter } from './speculate.ts';
+import { Drafter, type DraftTerms } from './speculate.ts';
 
 /** Constrains what a request may say. It sees every output token once, in order, except the one that stops the request. */
 export interface Matcher {
@@ -16,6 +16,8 @@ export interface Matcher {
   rollback(count: number): void;
   /** Tokens that must come next whatever the model thinks of them; the engine accepts each like a sampled one. */
   forcedTokens(): readonly number[];
+  /** There is one way on, whatever tokens spell it. */
+  readonly isForced: boolean;
 }
 
 export interface RequestLimits {
@@ -33,7 +35,8 @@ export interface RequestTerms {
   readonly eosTokenIds: readonly number[];
   /** Tokens that the matcher forces are not left to the sampler. */
   readonly forcing: boolean;
-  readonly drafts: boolean;
+  /** Null where nothing is drafted. */
+  readonly drafts: DraftTerms | null;
 }
 
 /** A token drawn after the one at `position`. */
@@ -110,7 +113,7 @@ export class Request {
     this.endTokens = [...this.sampling.stopTokenIds, ...(this.sampling.ignoreEos && matcher === null ? [] : terms.eosTokenIds)];
     this.#forcing = terms.forcing;
     this.matcher = matcher;
-    this.#drafter = terms.drafts ? new Drafter(this) : null;
+    this.#drafter = terms.drafts && new Drafter(this, terms.drafts);
   }
 
   get numTokens(): number {
@@ -169,7 +172,7 @@ export class Request {
     // where no token after the last right one counts, that one is computed again, to draw once more.
     if (numTested > 0) this.numComputedTokens = Math.min(this.numComputedTokens, numKnown + numRight, tokens.length - 1);
     else if (end >= 0) this.numComputedTokens = Math.min(this.numComputedTokens, numKnown + Math.max(1, end));
-    this.#drafter?.learn(drafts.slice(0, Math.max(1, numTested)), numExpected);
+    this.#drafter?.learn(said, numExpected);
     return numRight;
   }
 

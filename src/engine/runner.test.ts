@@ -15,6 +15,7 @@ test('the tables get what they lack: a prompt once, a block when it is added, a 
     prefixCaching: true,
     drafts: false,
     forcing: true,
+    spelling: null,
     eosTokenIds: [],
     ropeClass,
   };

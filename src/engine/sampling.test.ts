@@ -54,7 +54,7 @@ describe('checkSampling', () => {
 describe('the arrays of a step', () => {
   const batch = new Batch({ maxStepTokens: 16, maxStepEntries: 4, vocabSize: 40 });
   const makeRequest = (row: number, params: Partial<SamplingParams>): Request => {
-    const request = new Request(row, { prompt: [1, 2, 3, 4, 5], sampling: { ...GREEDY, ...params } }, { lengthLimit: 12, cacheKey: '', eosTokenIds: [], forcing: true, drafts: false }, null);
+    const request = new Request(row, { prompt: [1, 2, 3, 4, 5], sampling: { ...GREEDY, ...params } }, { lengthLimit: 12, cacheKey: '', eosTokenIds: [], forcing: true, drafts: null }, null);
     request.row = row;
     request.numComputedTokens = 5;
     return request;

@@ -11,7 +11,7 @@ function makeScheduler(numBlocks: number, options: Partial<SchedulerOptions> = {
   const scheduler = new Scheduler(pool, { maxBatchSize: 8, tokenBudget: 100, prefixCaching: true, ...options });
   let nextId = 0;
   const add = (prompt: number[], maxTokens = 100): Request => {
-    const request = new Request(nextId++, { prompt, sampling: NEVER_STOPS }, { lengthLimit: prompt.length + maxTokens, cacheKey: '', eosTokenIds: [], forcing: true, drafts: false }, null);
+    const request = new Request(nextId++, { prompt, sampling: NEVER_STOPS }, { lengthLimit: prompt.length + maxTokens, cacheKey: '', eosTokenIds: [], forcing: true, drafts: null }, null);
     scheduler.add(request);
     return request;
   };

@@ -18,7 +18,7 @@ const post = (message: FromWorker): void => {
 const { directory, options } = workerData as WorkerSetup;
 const model = await loadModel(directory, { ...options, ...stepLimits(options) }, (fraction) => post({ type: 'progress', fraction }));
 const { vocabulary, refusal: grammarRefusal } = loadVocabulary(directory, model.config);
-const engine: Engine = engineOver(model, options, (outputs) => post(encodeStep(engine.stats(), outputs)));
+const engine: Engine = engineOver(model, options, (outputs) => post(encodeStep(engine.stats(), outputs)), vocabulary);
 const grammars = new Recent<number, Grammar>(MAX_GRAMMARS);
 let isOpen = true;
 

@@ -292,6 +292,9 @@ export class RollingMatcher implements Matcher {
   rollback(count: number): void {
     this.states.length -= count;
   }
+  get isForced(): boolean {
+    return this.forcedTokens().length > 0;
+  }
   forcedTokens(): number[] {
     const forced: number[] = [];
     const ahead = new RollingMatcher(this.vocabSize, this.state);
