@@ -10,6 +10,12 @@ interface StateMask {
   readonly tokens: Int32Array | null;
 }
 
+/** The only bytes that can follow a state; complete where the text must end after them. */
+export interface Forced {
+  readonly bytes: Uint8Array;
+  readonly complete: boolean;
+}
+
 /** What all grammars over a vocabulary share. */
 export class MaskTools {
   readonly walker: Walker;
@@ -29,6 +35,7 @@ export class MaskCache {
   readonly #tools: MaskTools;
   #generation = -1;
   readonly #masks = new Map<number, StateMask>();
+  readonly #forced = new Map<number, Forced>();
   #cachedBytes = 0;
 
   constructor(automaton: Automaton, vocabulary: Vocabulary, tools: MaskTools) {
@@ -46,12 +53,28 @@ export class MaskCache {
     if (tokens !== null) for (let i = 0; i < tokens.length; i++) mask[tokens[i] >> 5] |= 1 << (tokens[i] & 31);
   }
 
-  #of(state: number): StateMask {
-    if (this.#generation !== this.#automaton.generation || this.#cachedBytes > MAX_CACHED_BYTES) {
-      this.#masks.clear();
-      this.#cachedBytes = 0;
-      this.#generation = this.#automaton.generation;
+  /** Found once per state. */
+  forced(state: number, find: (state: number) => Forced): Forced {
+    this.#trim();
+    let forced = this.#forced.get(state);
+    if (forced === undefined) {
+      forced = find(state);
+      this.#forced.set(state, forced);
+      this.#cachedBytes += 64 + forced.bytes.length;
     }
+    return forced;
+  }
+
+  #trim(): void {
+    if (this.#generation === this.#automaton.generation && this.#cachedBytes <= MAX_CACHED_BYTES) return;
+    this.#masks.clear();
+    this.#forced.clear();
+    this.#cachedBytes = 0;
+    this.#generation = this.#automaton.generation;
+  }
+
+  #of(state: number): StateMask {
+    this.#trim();
     let mask = this.#masks.get(state);
     if (mask === undefined) {
       mask = this.#compute(state);

@@ -75,6 +75,8 @@ export interface VocabularySource {
   encode?(text: string): number[];
 }
 
+const NO_TOKENS = new Int32Array(0);
+
 export class Vocabulary {
   readonly size: number;
   readonly eosTokenIds: readonly number[];
@@ -158,10 +160,10 @@ export class Vocabulary {
     return at !== null && this.trie.tokens[at.node - 1] >= 0;
   }
 
-  /** Does a token begin with these bytes and go on? */
-  extends(bytes: Uint8Array): boolean {
+  /** The tokens that begin with these bytes and go on; −1 between them. */
+  longer(bytes: Uint8Array): Int32Array {
     const at = this.#find(bytes);
-    return at !== null && at.node < at.end;
+    return at === null ? NO_TOKENS : this.trie.tokens.subarray(at.node, at.end);
   }
 
   /** The nodes below the one that these bytes lead to, which is just before them. */
