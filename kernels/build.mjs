@@ -51,7 +51,7 @@ const INSTALL = {
 };
 
 /** The first compiler that answers: [name, first line of --version], or null. */
-function findCompiler() {
+export function findCompiler() {
   for (const name of [process.env.CXX, 'g++', 'clang++']) {
     if (!name) continue;
     const answer = spawnSync(name, ['--version'], { encoding: 'utf8' });
@@ -60,12 +60,13 @@ function findCompiler() {
   return null;
 }
 
-/** Every object to make: source, object name, flags. */
-function units(extra, check) {
-  const paths = PATHS[process.arch] ?? { portable: { flags: [] } };
-  const once = check ? [...ONCE, 'check'] : ONCE;
-  const list = once.map((file) => ({ source: `${file}.cpp`, object: file, flags: [...COMPILE, ...extra] }));
-  for (const [path, { flags, base = path, files = COMMON }] of Object.entries(paths)) {
+/** Every object to make: source, object name, flags. `only`: names of paths, or all. */
+function units(extra, only, check) {
+  const paths = Object.entries(PATHS[process.arch] ?? { portable: { flags: [] } }).filter(([path]) => only.length === 0 || only.includes(path));
+  const have = paths.map(([path]) => `-DTT_HAVE_${path}`);
+  const list = ONCE.map((file) => ({ source: `${file}.cpp`, object: file, flags: [...COMPILE, ...have, ...extra] }));
+  if (check) list.push({ source: 'check.cpp', object: 'check', flags: ['-O1', '-std=c++17', '-pthread', '-Wall', '-Wextra'] });
+  for (const [path, { flags, base = path, files = COMMON }] of paths) {
     for (const file of files) list.push({ source: `${file}.cpp`, object: `${file}-${path}`, flags: [...COMPILE, ...flags, `-DTT_PATH=${path}`, `-DTT_BASE=${base}`, ...extra] });
   }
   return list;
@@ -107,8 +108,9 @@ async function compileAll(compiler, list) {
 }
 
 /**
- * Builds what is stale: the library, or with `check` the program that drives it (cpu/check.cpp). Returns its path, or one line that says what is missing. Flags beyond the usual ones (sanitizers) come
- * from TETRAD_CXXFLAGS and make a library of their own.
+ * Builds what is stale: the library, or with `check` the program that drives it (cpu/check.cpp). Returns its path, or one line that
+ * says what is missing. Flags beyond the usual ones (sanitizers) come from TETRAD_CXXFLAGS, names of the paths to build from TETRAD_PATHS;
+ * each makes a library of its own.
  * @param {{ quiet?: boolean, check?: boolean }} [options]
  * @returns {Promise<{ path: string } | { missing: string }>}
  */
@@ -117,11 +119,12 @@ export async function buildKernels({ quiet = false, check = false } = {}) {
   if (!(platform in LINK)) return { missing: `the CPU kernels do not build on ${platform}; the reference backend runs instead` };
   const compiler = findCompiler();
   const extra = (process.env.TETRAD_CXXFLAGS ?? '').split(' ').filter(Boolean);
+  const only = (process.env.TETRAD_PATHS ?? '').split(',').filter(Boolean);
   const headers = [join(KERNELS, 'kernels.h'), ...readdirSync(SOURCES).filter((file) => file.endsWith('.h')).sort().map((file) => join(SOURCES, file))];
   const shared = digest(compiler?.version ?? '', ...headers.map((file) => readFileSync(file)));
-  const variant = extra.length > 0 ? '-extra' : '';
+  const variant = extra.length + only.length > 0 ? `-${digest(...extra, '', ...only).slice(0, 8)}` : '';
   const objects = join(BUILD, `objects${variant}`);
-  const list = units(extra, check).map((unit) => {
+  const list = units(extra, only, check).map((unit) => {
     const stamp = digest(shared, unit.flags.join(' '), readFileSync(join(SOURCES, unit.source)));
     return { ...unit, stamp, path: join(objects, `${unit.object}-${stamp}.o`) };
   });

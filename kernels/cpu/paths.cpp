@@ -11,6 +11,13 @@
 
 namespace tetrad {
 
+/* Instructions that may be missing are loops: see tiles.h and dotBytes in simd.h. */
+#if defined(TETRAD_EMULATE)
+constexpr bool EMULATED = true;
+#else
+[[maybe_unused]] constexpr bool EMULATED = false;
+#endif
+
 #define DECLARE(path)                              \
   namespace path {                                 \
   int embed(Runtime &, const EmbedArgs &);         \
@@ -38,16 +45,16 @@ namespace tetrad {
   }
 #define ADDRESS(path) &path::table,
 
-#if defined(__x86_64__)
+#if defined(TT_HAVE_avx512vnni)
 DECLARE(avx512vnni)
 int avx512vnni::supported() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni");
 }
+#endif
+#if defined(TT_HAVE_amx)
 DECLARE_OVER(amx, avx512vnni)
-#if defined(TETRAD_EMULATE)
-int amx::supported() { return avx512vnni::supported(); }
-#elif defined(__linux__)
+#if defined(__linux__)
 /* Tiles are state that the system must save: it enables them for the processor (XCR0) and, on request, for this process. */
 static int requestTiles() {
   unsigned a, b, c, d;
@@ -60,31 +67,40 @@ static int requestTiles() {
   constexpr int REQUEST_PERMISSION = 0x1023, TILE_DATA = 18;
   return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
 }
+#else
+static int requestTiles() { return 0; }
+#endif
 int amx::supported() {
-  static const int granted = avx512vnni::supported() && requestTiles();
+  static const int granted = avx512vnni::supported() && (EMULATED || requestTiles());
   return granted;
 }
-#else
-int amx::supported() { return 0; }
 #endif
+#if defined(TT_HAVE_avx2)
 DECLARE(avx2)
+int avx2::supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+#endif
+#if defined(TT_HAVE_avxvnni)
 DECLARE_OVER(avxvnni, avx2)
 int avxvnni::supported() {
-#if defined(TETRAD_EMULATE)
-  return avx2::supported();
-#else
   unsigned a, b, c, d;
-  return avx2::supported() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
-#endif
+  return avx2::supported() && (EMULATED || (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1)));
 }
-int avx2::supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 #endif
 DECLARE(portable)
 int portable::supported() { return 1; }
 
 const Path *const PATHS[] = {
-#if defined(__x86_64__)
-    ADDRESS(amx) ADDRESS(avx512vnni) ADDRESS(avxvnni) ADDRESS(avx2)
+#if defined(TT_HAVE_amx)
+    ADDRESS(amx)
+#endif
+#if defined(TT_HAVE_avx512vnni)
+    ADDRESS(avx512vnni)
+#endif
+#if defined(TT_HAVE_avxvnni)
+    ADDRESS(avxvnni)
+#endif
+#if defined(TT_HAVE_avx2)
+    ADDRESS(avx2)
 #endif
     ADDRESS(portable)};
 const int PATH_COUNT = (int)(sizeof PATHS / sizeof PATHS[0]);
