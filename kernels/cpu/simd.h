@@ -169,16 +169,21 @@ TT_INLINE vf vabs(vf v) { return (vf)((vi)v & 0x7fffffff); }
 /* To nearest, ties to even, for |x| < 2^22. */
 TT_INLINE vi roundToInt(vf x) { return (vi)(x + splat(12582912.0f)) - 0x4b400000; }
 
-#if defined(__AVX512VNNI__)
 /* sums + four products of unsigned and signed bytes, in every lane. */
+#if defined(__AVX512VNNI__)
 TT_INLINE vi dotBytes(vi sums, vu bytes, vi signedBytes) { return (vi)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)bytes, (__m512i)signedBytes); }
 #elif defined(__AVXVNNI__) && !defined(TETRAD_EMULATE)
 TT_INLINE vi dotBytes(vi sums, vu bytes, vi signedBytes) { return (vi)_mm256_dpbusd_avx_epi32((__m256i)sums, (__m256i)bytes, (__m256i)signedBytes); }
-#elif defined(__AVXVNNI__)
+#elif defined(__AVX2__)
 TT_INLINE vi dotBytes(vi sums, vu bytes, vi signedBytes) {
   const __m256i a = (__m256i)bytes, b = (__m256i)signedBytes;
   const __m256i even = _mm256_madd_epi16(_mm256_and_si256(a, _mm256_set1_epi16(255)), _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8));
   return sums + (vi)even + (vi)_mm256_madd_epi16(_mm256_srli_epi16(a, 8), _mm256_srai_epi16(b, 8));
+}
+#else
+TT_INLINE vi dotBytes(vi sums, vu bytes, vi signedBytes) {
+  for (int shift = 0; shift < 32; shift += 8) sums = sums + (vi)((bytes >> shift) & 255u) * ((vi)((vu)signedBytes << (24 - shift)) >> 24);
+  return sums;
 }
 #endif
 
