@@ -1,16 +1,31 @@
 /** What is read byte by byte: specifications (plain values, so that a grammar can cross threads) and the automata that run them. */
-import { stepDfa, universalStates } from './dfa.ts';
+import { PairTable } from './intern.ts';
+import { ALL_TEXTS, isAbsorbing, stepDfa, subtractDfa, wordsDfa } from './dfa.ts';
 import type { Dfa } from './dfa.ts';
-import { NUMBER_LETTERS } from './numbers.ts';
+import { NUMBER_LETTERS, tableDfa } from './numbers.ts';
 import type { NumberTable } from './numbers.ts';
-import { Lengths } from './strings.ts';
+import { Lengths, codePoints, withLengths } from './strings.ts';
+import { specialBytes } from './trie.ts';
 
 export type LexemeSpec =
   /** One of these texts, as they stand. */
   | { readonly kind: 'words'; readonly words: readonly string[] }
+  /** A special token, by its content. */
+  | { readonly kind: 'special'; readonly token: string }
   /** A text of the language, between quotes and escaped as JSON wants it, or bare. */
-  | { readonly kind: 'text'; readonly quoted: boolean; readonly dfa: Dfa | null; readonly min: number; readonly max: number; readonly except: readonly string[] }
-  | { readonly kind: 'number'; readonly table: NumberTable };
+  | {
+      readonly kind: 'text';
+      readonly quoted: boolean;
+      readonly dfa: Dfa | null;
+      readonly min: number;
+      readonly max: number;
+      readonly except: readonly string[];
+      /** Of a language that many grammars share and that takes nearly every token anywhere; equal names mean equal automata. */
+      readonly name?: string;
+    }
+  | { readonly kind: 'number'; readonly table: NumberTable }
+  /** JSON values, with what was read at hand. */
+  | { readonly kind: 'told'; readonly base: LexemeSpec };
 
 export const STOP = -1;
 
@@ -22,13 +37,52 @@ export interface Lexeme {
   accepts(state: number): boolean;
   /** No byte can follow. */
   isLast(state: number): boolean;
-  /** At the border of two characters of a string, how many of any characters may follow. */
-  freeChars(state: number): number;
+  /** Bytes that may come: others surely can't. */
+  bytes(state: number): ByteSet;
+  /** Null unless the state is at the border of two characters of a text. */
+  place(state: number): TextPlace | null;
+}
+
+/** Bit b of word b >> 5. */
+export type ByteSet = Int32Array;
+
+function byteSet(...ranges: readonly (readonly [number, number])[]): ByteSet {
+  const set = new Int32Array(8);
+  for (const [low, high] of ranges) for (let byte = low; byte <= high; byte++) set[byte >> 5] |= 1 << (byte & 31);
+  return set;
+}
+
+export interface TextPlace {
+  readonly text: TextLexeme;
+  readonly state: number;
+  /** State of the pattern, and characters so far. */
+  readonly at: number;
+  readonly length: number;
+  /** A text that must not come to be in full has been read so far. */
+  readonly isExcepting: boolean;
 }
 
 export function openLexeme(spec: LexemeSpec): Lexeme {
-  if (spec.kind === 'words') return new WordsLexeme(spec.words);
+  if (spec.kind === 'words') return new WordsLexeme(spec.words.map((word) => utf8.encode(word)));
+  if (spec.kind === 'special') return new WordsLexeme([specialBytes(utf8.encode(spec.token))]);
+  if (spec.kind === 'told') return new ToldLexeme(openLexeme(spec.base));
   return spec.kind === 'text' ? new TextLexeme(spec) : new NumberLexeme(spec.table);
+}
+
+/** The lexeme's values without those `used`, as JSON.stringify writes them; null where none are left. */
+export function withoutValues(spec: LexemeSpec, used: readonly string[]): LexemeSpec | null {
+  if (spec.kind === 'words') {
+    const words = spec.words.filter((word) => !used.includes(word));
+    return words.length === 0 ? null : { kind: 'words', words };
+  }
+  if (spec.kind === 'number') return withoutValues({ kind: 'text', quoted: false, dfa: tableDfa(spec.table), min: 0, max: Infinity, except: [] }, used);
+  if (spec.kind !== 'text') return null;
+  const texts = used.filter((value) => value.startsWith('"') === spec.quoted).map((value) => (spec.quoted ? (JSON.parse(value) as string) : value));
+  if (texts.length === 0) return spec;
+  const { dfa, min, max } = spec;
+  if (dfa === null && max === Infinity) return { ...spec, except: [...spec.except, ...texts.filter((text) => codePoints(text) >= min)] };
+  const left = subtractDfa(dfa ?? ALL_TEXTS, wordsDfa(texts) as Dfa);
+  return left === null || withLengths(left, min, max) === null ? null : { ...spec, dfa: left };
 }
 
 const utf8 = new TextEncoder();
@@ -48,8 +102,8 @@ class WordsLexeme implements Lexeme {
   readonly #depth = [0];
   readonly #next: Map<number, number>[] = [new Map()];
 
-  constructor(words: readonly string[]) {
-    this.#words = words.map((word) => utf8.encode(word)).sort(compareBytes);
+  constructor(words: readonly Uint8Array[]) {
+    this.#words = words.toSorted(compareBytes);
     this.#high = [words.length];
   }
 
@@ -80,10 +134,22 @@ class WordsLexeme implements Lexeme {
     return this.#words[this.#high[state] - 1].length === this.#depth[state];
   }
 
-  freeChars(): number {
-    return 0;
+  bytes(state: number): ByteSet {
+    const depth = this.#depth[state];
+    const set = new Int32Array(8);
+    for (let i = this.#low[state]; i < this.#high[state]; i++) {
+      const byte = this.#words[i][depth];
+      if (byte !== undefined) set[byte >> 5] |= 1 << (byte & 31);
+    }
+    return set;
+  }
+
+  place(): null {
+    return null;
   }
 }
+
+const NUMBER_BYTES = byteSet([0x2d, 0x2e], [0x30, 0x39]);
 
 class NumberLexeme implements Lexeme {
   readonly start = 0;
@@ -108,8 +174,64 @@ class NumberLexeme implements Lexeme {
     return true;
   }
 
-  freeChars(): number {
-    return 0;
+  bytes(): ByteSet {
+    return NUMBER_BYTES;
+  }
+
+  place(): null {
+    return null;
+  }
+}
+
+/** Knows what was read: its states are those of the lexeme, and the bytes that led there. */
+export class ToldLexeme implements Lexeme {
+  readonly start = 0;
+  readonly #base: Lexeme;
+  readonly #own: number[];
+  readonly #parents = [-1];
+  readonly #bytes = [0];
+  readonly #index = new PairTable();
+
+  constructor(base: Lexeme) {
+    this.#base = base;
+    this.#own = [base.start];
+    this.#index.id(-1, -1);
+  }
+
+  step(state: number, byte: number): number {
+    const next = this.#base.step(this.#own[state], byte);
+    if (next === STOP) return STOP;
+    const id = this.#index.id(state, byte);
+    if (id === this.#own.length) {
+      this.#own.push(next);
+      this.#parents.push(state);
+      this.#bytes.push(byte);
+    }
+    return id;
+  }
+
+  /** The value read, as JSON.stringify writes it; what is not quoted has one spelling only. */
+  valueOf(state: number): string {
+    const bytes: number[] = [];
+    for (let at = state; at > 0; at = this.#parents[at]) bytes.push(this.#bytes[at]);
+    const text = new TextDecoder().decode(Uint8Array.from(bytes.reverse()));
+    return text.startsWith('"') ? JSON.stringify(JSON.parse(text)) : text;
+  }
+
+  accepts(state: number): boolean {
+    return this.#base.accepts(this.#own[state]);
+  }
+
+  isLast(state: number): boolean {
+    return this.#base.isLast(this.#own[state]);
+  }
+
+  bytes(state: number): ByteSet {
+    return this.#base.bytes(this.#own[state]);
+  }
+
+  place(state: number): TextPlace | null {
+    return this.#base.place(this.#own[state]);
   }
 }
 
@@ -127,6 +249,21 @@ const PAIR_U = 6;
 const PAIR_HEX = 7;
 const CLOSED = 8;
 
+const HEX_BYTES = byteSet([0x30, 0x39], [0x41, 0x46], [0x61, 0x66]);
+/** By mode; at a border, of quoted text and of bare text. */
+const MODE_BYTES: readonly ByteSet[] = [
+  byteSet([0x22, 0x22]),
+  byteSet([0x20, 0x7f], [0xc2, 0xf4]),
+  byteSet([0x80, 0xbf]),
+  byteSet([0x22, 0x22], [0x2f, 0x2f], [0x5c, 0x5c], [0x61, 0x7a]),
+  HEX_BYTES,
+  byteSet([0x5c, 0x5c]),
+  byteSet([0x75, 0x75]),
+  HEX_BYTES,
+  byteSet(),
+];
+const BARE_BYTES = byteSet([0, 0x7f], [0xc2, 0xf4]);
+
 interface TextState {
   readonly mode: number;
   /** State of the pattern, characters so far, node among the excepted texts. */
@@ -141,16 +278,16 @@ interface TextState {
 const ESCAPED: Readonly<Record<number, number>> = { 0x22: 0x22, 0x5c: 0x5c, 0x2f: 0x2f, 0x62: 8, 0x66: 12, 0x6e: 10, 0x72: 13, 0x74: 9 };
 const NO_NODE = -1;
 
-class TextLexeme implements Lexeme {
+export class TextLexeme implements Lexeme {
   readonly start = 0;
-  readonly #quoted: boolean;
-  readonly #dfa: Dfa | null;
+  readonly quoted: boolean;
+  readonly dfa: Dfa | null;
+  readonly name: string | null;
   readonly #min: number;
   readonly #max: number;
   /** Lengths beyond this need not be told apart. */
   readonly #countTo: number;
   readonly #lengths: Lengths | null;
-  readonly #universal: Uint8Array | null;
   readonly #except: Map<number, number>[] = [];
   readonly #exceptEnds = new Set<number>();
   readonly #states: TextState[] = [];
@@ -158,14 +295,14 @@ class TextLexeme implements Lexeme {
   readonly #borders = new Map<number, number>();
   readonly #partials = new Map<number, number>();
 
-  constructor({ quoted, dfa, min, max, except }: Extract<LexemeSpec, { kind: 'text' }>) {
-    this.#quoted = quoted;
-    this.#dfa = dfa;
+  constructor({ quoted, dfa, min, max, except, name }: Extract<LexemeSpec, { kind: 'text' }>) {
+    this.quoted = quoted;
+    this.dfa = dfa;
+    this.name = name ?? null;
     this.#min = min;
     this.#max = max;
     this.#countTo = max === Infinity ? min : max;
     this.#lengths = dfa !== null && (min > 0 || max < Infinity) ? new Lengths(dfa, min, max) : null;
-    this.#universal = dfa === null ? null : universalStates(dfa);
     if (except.length > 0) this.#except.push(new Map());
     for (const text of except) this.#addExcept(text);
     this.#intern({ mode: quoted ? OPEN : BORDER, at: 0, length: 0, except: except.length > 0 ? 0 : NO_NODE, low: 0, high: 0, pending: 0 });
@@ -234,7 +371,7 @@ class TextLexeme implements Lexeme {
   }
 
   #border(state: TextState, byte: number): number {
-    if (this.#quoted) {
+    if (this.quoted) {
       if (byte === 0x22) return this.#ends(state) ? this.#intern({ ...state, mode: CLOSED, at: 0, length: 0, except: NO_NODE }) : STOP;
       if (byte === 0x5c) return this.#escapeLive(state) ? this.#intern({ ...state, mode: ESCAPE }) : STOP;
       if (byte < 0x20) return STOP;
@@ -272,18 +409,18 @@ class TextLexeme implements Lexeme {
 
   /** Any character may be spelled \uXXXX where any text will do; a pattern's characters only where they must be. */
   #highestHex(): number {
-    return this.#dfa === null ? 0xffff : 0x1f;
+    return this.dfa === null ? 0xffff : 0x1f;
   }
 
   #escapeLive(state: TextState): boolean {
-    if (this.#dfa === null) return state.length < this.#max;
+    if (this.dfa === null) return state.length < this.#max;
     return this.#rangeLive(state, 0, 0x1f) || this.#next(state, 0x22) !== null || this.#next(state, 0x5c) !== null;
   }
 
   #escape(state: TextState, byte: number): number {
     if (byte === 0x75) return this.#partial(state, HEX, 0, this.#highestHex(), 4);
     const char = ESCAPED[byte];
-    if (char === undefined || (char === 0x2f && this.#dfa !== null)) return STOP;
+    if (char === undefined || (char === 0x2f && this.dfa !== null)) return STOP;
     return this.#char(state, char);
   }
 
@@ -318,14 +455,14 @@ class TextLexeme implements Lexeme {
       const next = this.#next(state, char);
       return next === null ? STOP : this.#intern(next);
     }
-    const at = this.#dfa === null ? 0 : stepDfa(this.#dfa, state.at, char);
+    const at = this.dfa === null ? 0 : stepDfa(this.dfa, state.at, char);
     if (at < 0 || state.length >= this.#max) return STOP;
     const length = Math.min(state.length + 1, this.#countTo);
     return this.#lengths !== null && !this.#lengths.live(at, length) ? STOP : this.#internBorder(at, length);
   }
 
   #next(state: TextState, char: number): TextState | null {
-    const at = this.#dfa === null ? 0 : stepDfa(this.#dfa, state.at, char);
+    const at = this.dfa === null ? 0 : stepDfa(this.dfa, state.at, char);
     if (at < 0 || state.length >= this.#max) return null;
     const length = Math.min(state.length + 1, this.#countTo);
     if (this.#lengths !== null && !this.#lengths.live(at, length)) return null;
@@ -334,13 +471,13 @@ class TextLexeme implements Lexeme {
   }
 
   #rangeLive(state: TextState, low: number, high: number): boolean {
-    if (this.#dfa === null) return state.length < this.#max;
+    if (this.dfa === null) return state.length < this.#max;
     for (let char = low; char <= high; char = this.#segmentEnd(char) + 1) if (this.#next(state, char) !== null) return true;
     return false;
   }
 
   #segmentEnd(char: number): number {
-    const { bounds } = this.#dfa as Dfa;
+    const { bounds } = this.dfa as Dfa;
     let low = 0;
     let high = bounds.length;
     while (low < high) {
@@ -352,26 +489,49 @@ class TextLexeme implements Lexeme {
   }
 
   #ends({ at, length, except }: TextState): boolean {
-    return length >= this.#min && (this.#dfa === null || this.#dfa.accepting[at] === 1) && !this.#exceptEnds.has(except);
+    return length >= this.#min && (this.dfa === null || this.dfa.accepting[at] === 1) && !this.#exceptEnds.has(except);
   }
 
   accepts(id: number): boolean {
     const state = this.#states[id];
-    return this.#quoted ? state.mode === CLOSED : state.mode === BORDER && this.#ends(state);
+    return this.quoted ? state.mode === CLOSED : state.mode === BORDER && this.#ends(state);
   }
 
   isLast(id: number): boolean {
     const { mode, at, length } = this.#states[id];
-    if (this.#quoted || mode !== BORDER) return mode === CLOSED;
+    if (this.quoted || mode !== BORDER) return mode === CLOSED;
     if (length >= this.#max) return true;
-    return this.#dfa !== null && this.#dfa.next.subarray(at * this.#dfa.numClasses, (at + 1) * this.#dfa.numClasses).every((target) => target < 0);
+    return this.dfa !== null && this.dfa.next.subarray(at * this.dfa.numClasses, (at + 1) * this.dfa.numClasses).every((target) => target < 0);
   }
 
-  freeChars(id: number): number {
-    const { mode, at, length } = this.#states[id];
-    if (mode !== BORDER || !this.#quoted) return 0;
-    if (this.#universal !== null && (this.#universal[at] === 0 || this.#max < Infinity)) return 0;
-    return this.#max - length;
+  bytes(id: number): ByteSet {
+    const { mode } = this.#states[id];
+    return mode === BORDER && !this.quoted ? BARE_BYTES : MODE_BYTES[mode];
+  }
+
+  place(id: number): TextPlace | null {
+    const { mode, at, length, except } = this.#states[id];
+    return mode === BORDER ? { text: this, state: id, at, length, isExcepting: except !== NO_NODE } : null;
+  }
+
+  /** The state at a border, with `at` the pattern's. */
+  border(at: number): number {
+    return this.#internBorder(at, 0);
+  }
+
+  /** No length is too long or too short anywhere. */
+  get isUnbounded(): boolean {
+    return this.#max === Infinity && this.#lengths === null;
+  }
+
+  /** Any `chars` characters lead to where the same may follow as here. */
+  isSteady({ at, length, isExcepting }: TextPlace, chars: number): boolean {
+    return !isExcepting && length >= this.#min && length + chars <= this.#max && (this.dfa === null || isAbsorbing(this.dfa, at));
+  }
+
+  /** A text that has come to `at` within `length` characters can be completed. */
+  isLive(at: number, length: number): boolean {
+    return length <= this.#max && (this.#lengths === null || this.#lengths.live(at, Math.min(length, this.#countTo)));
   }
 }
 
