@@ -42,7 +42,7 @@ const LINK = {
   win32: ['-shared', '-static-libstdc++', '-static-libgcc', '-pthread'],
 };
 /** What makes a library of it, not a program. */
-const SHARED = ['-shared', '-dynamiclib', '-Wl,-z,nodelete'];
+const SHARED = new Set(['-shared', '-dynamiclib', '-Wl,-z,nodelete']);
 const EXTENSION = { linux: 'so', darwin: 'dylib', win32: 'dll' };
 const INSTALL = {
   linux: "install a C++ compiler (Debian, Ubuntu: 'apt install g++'; Fedora: 'dnf install gcc-c++')",
@@ -128,7 +128,7 @@ export async function buildKernels({ quiet = false, check = false } = {}) {
     const stamp = digest(shared, unit.flags.join(' '), readFileSync(join(SOURCES, unit.source)));
     return { ...unit, stamp, path: join(objects, `${unit.object}-${stamp}.o`) };
   });
-  const link = [...LINK[platform].filter((flag) => !check || !SHARED.includes(flag)), ...extra];
+  const link = [...LINK[platform].filter((flag) => !check || !SHARED.has(flag)), ...extra];
   const sources = digest(...headers.map((file) => readFileSync(file)), ...list.map((unit) => `${unit.flags.join(' ')} ${digest(readFileSync(join(SOURCES, unit.source)))}`), link.join(' '));
   const library = join(BUILD, check ? `tetrad-check${variant}` : `libtetrad-cpu${variant}.${EXTENSION[platform]}`);
   const stampFile = `${library}.stamp`;

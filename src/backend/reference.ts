@@ -596,7 +596,7 @@ const geluTanh = (x: number): number => gated(x, round(round(x + round(round(rou
 /** exp to about 1e-15 in plain operations of float64: as exp2, for the soft cap. */
 function exponential(x: number): number {
   const y = Math.min(700, Math.max(-700, x));
-  const n = y * 1.4426950408889634 + 6755399441055744 - 6755399441055744;
+  const n = y * Math.LOG2E + 6755399441055744 - 6755399441055744;
   const r = y - n * 0.69314718036912381649 - n * 1.90821492927058770002e-10;
   let p = 1 / 6227020800;
   for (const factorial of [479001600, 39916800, 3628800, 362880, 40320, 5040, 720, 120, 24, 6, 2, 1, 1]) p = p * r + 1 / factorial;
