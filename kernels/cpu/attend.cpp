@@ -6,7 +6,7 @@
  * chunks give is added in double, relative to powers of two. So neither runs nor segments nor threads change a result. Layout of the cache: rope.cpp. */
 #include "rows.h"
 
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+#if defined(TT_BYTE_DOTS)
 #include "kv4_vnni.h"
 #else
 #include "kv4_float.h"

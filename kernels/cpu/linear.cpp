@@ -17,6 +17,8 @@
 #else
 #include "w4_many_vnni.h"
 #endif
+#elif defined(TT_BYTE_DOTS)
+#include "w4_dots.h"
 #elif defined(__AVX2__)
 #include "w4_avx2.h"
 #else

@@ -1,6 +1,11 @@
 /* The table of paths, best first; build.mjs compiles the op files once for each. */
 #include "runtime.h"
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
 #if defined(__x86_64__)
 #include <cpuid.h>
 #if defined(__linux__)
@@ -87,6 +92,29 @@ int avxvnni::supported() {
 }
 #endif
 DECLARE(portable)
+#if defined(TT_HAVE_dotprod) || defined(TT_HAVE_i8mm)
+/* A feature of the processor as the system tells: its bit in the list of capabilities, or its name. */
+static int hasFeature([[maybe_unused]] int list, [[maybe_unused]] unsigned long bit, [[maybe_unused]] const char *name) {
+#if defined(__linux__)
+  return (getauxval((unsigned long)list) & bit) != 0;
+#elif defined(__APPLE__)
+  int value = 0;
+  size_t size = sizeof value;
+  return sysctlbyname(name, &value, &size, nullptr, 0) == 0 && value;
+#else
+  return 0;
+#endif
+}
+constexpr int CAPABILITIES = 16, CAPABILITIES_2 = 26;  /* AT_HWCAP, AT_HWCAP2 */
+#endif
+#if defined(TT_HAVE_dotprod)
+DECLARE_OVER(dotprod, portable)
+int dotprod::supported() { return hasFeature(CAPABILITIES, 1ul << 20, "hw.optional.arm.FEAT_DotProd"); }
+#endif
+#if defined(TT_HAVE_i8mm)
+DECLARE_OVER(i8mm, portable)
+int i8mm::supported() { return hasFeature(CAPABILITIES, 1ul << 20, "hw.optional.arm.FEAT_DotProd") && hasFeature(CAPABILITIES_2, 1ul << 13, "hw.optional.arm.FEAT_I8MM"); }
+#endif
 int portable::supported() { return 1; }
 
 const Path *const PATHS[] = {
@@ -101,6 +129,12 @@ const Path *const PATHS[] = {
 #endif
 #if defined(TT_HAVE_avx2)
     ADDRESS(avx2)
+#endif
+#if defined(TT_HAVE_i8mm)
+    ADDRESS(i8mm)
+#endif
+#if defined(TT_HAVE_dotprod)
+    ADDRESS(dotprod)
 #endif
     ADDRESS(portable)};
 const int PATH_COUNT = (int)(sizeof PATHS / sizeof PATHS[0]);
