@@ -25,12 +25,15 @@ export type IsSpecial = (tag: string) => boolean;
 /** The tools that may be called. Throws RequestError where the choice names none of them. */
 export function callableTools({ tools = [], toolChoice = 'auto' }: AnswerRequest): readonly ToolDefinition[] {
   if (toolChoice === 'none') return [];
-  if (toolChoice === 'required' && tools.length === 0) throw new RequestError('A tool is to be called, but there are no tools', 'toolChoice');
+  if (toolChoice === 'required' && tools.length === 0) throw new RequestError('toolChoice: a tool is to be called, but there are no tools', 'toolChoice');
   if (typeof toolChoice === 'string') return tools;
   const named = tools.filter(({ name }) => name === toolChoice.name);
-  if (named.length === 0) throw new RequestError(`There is no tool named ${JSON.stringify(toolChoice.name)}`, 'toolChoice');
+  if (named.length === 0) throw new RequestError(`toolChoice: there is no tool named ${JSON.stringify(toolChoice.name)}; ${namesOf(tools)}`, 'toolChoice');
   return named;
 }
+
+const namesOf = (tools: readonly ToolDefinition[]): string =>
+  tools.length === 0 ? 'there are no tools' : `there is ${tools.map(({ name }) => JSON.stringify(name)).join(', ')}`;
 
 /** Null where anything may be said. Throws RequestError. */
 export function answerGrammar(family: Family, request: AnswerRequest, start: AnswerStart, isSpecial: IsSpecial): GrammarSource | null {
