@@ -3,6 +3,7 @@ import type { GrammarSource } from '../grammar/compile.ts';
 import { RequestError } from '../engine/request-error.ts';
 import type { ResponseFormat, ToolChoice, ToolDefinition } from './chat-model.ts';
 import type { CallSyntax, Family } from './families.ts';
+import { isObject } from './json.ts';
 
 export interface AnswerRequest {
   readonly tools?: readonly ToolDefinition[];
@@ -154,6 +155,7 @@ function toolArguments(tool: ToolDefinition, place: string, notation: 'json' | '
 
 /** Arguments are an object, whether the schema says so or not; a tool without a schema takes none. */
 function argumentsSchema({ name, parameters = { type: 'object', properties: {} } }: ToolDefinition, place: string): Record<string, unknown> {
+  if (!isObject(parameters)) throw new RequestError(`${place}.parameters (${name}): expected a JSON Schema, an object, not ${JSON.stringify(parameters)}`, `${place}.parameters`);
   const { type = 'object' } = parameters;
   if (type === 'object' || (Array.isArray(type) && type.includes('object'))) return { ...parameters, type: 'object' };
   throw new RequestError(`${place}.parameters (${name}): arguments are an object, but the schema's type is ${JSON.stringify(type)}`, `${place}.parameters`);
