@@ -131,6 +131,11 @@ describe('a running engine', () => {
     await expect(collect(engine.generate(request(ambiguous)))).rejects.toThrow(GenerationError);
   });
 
+  test('a special token that ends the text, or is unknown, fails its own request and no other', async () => {
+    for (const token of ['<|im_end|>', '<|nowhere|>']) await expect(collect(engine.generate(request(compileGrammar({ kind: 'special', token }))))).rejects.toThrow(/not a special token/u);
+    expect((await collect(engine.generate(request(grammar)))).finishReason).toBe('stop');
+  });
+
   test('a grammar that fails on the way rejects its own request and no other', async () => {
     const ambiguous = compileGrammar({ kind: 'ebnf', text: 'root ::= "a" root "b" | "a" root "c" | "x"' });
     const outcomes = await Promise.allSettled([

@@ -111,11 +111,8 @@ class WordsLexeme implements Lexeme {
     const known = this.#next[state].get(byte);
     if (known !== undefined) return known;
     const depth = this.#depth[state];
-    const high = this.#high[state];
-    let low = this.#low[state];
-    while (low < high && (this.#words[low].length <= depth || this.#words[low][depth] < byte)) low++;
-    let end = low;
-    while (end < high && this.#words[end][depth] === byte) end++;
+    const low = this.#bound(this.#low[state], this.#high[state], depth, byte);
+    const end = this.#bound(low, this.#high[state], depth, byte + 1);
     if (end === low) return STOP;
     const target = this.#low.length;
     this.#low.push(low);
@@ -124,6 +121,16 @@ class WordsLexeme implements Lexeme {
     this.#next.push(new Map());
     this.#next[state].set(byte, target);
     return target;
+  }
+
+  /** The first word of a run that has at least `byte` at `depth`; a word that ends there comes before all that go on. */
+  #bound(low: number, high: number, depth: number, byte: number): number {
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#words[middle][depth] ?? -1) < byte) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   accepts(state: number): boolean {

@@ -166,6 +166,18 @@ test('a special token is no text, and text is no special token', () => {
   expect(() => createMatcher(compileGrammar({ kind: 'special', token: '<|nobody|>' }), vocabulary)).toThrow('<|nobody|>');
 });
 
+test('masks of very many words are as quick as those of a few', () => {
+  const matcher = createMatcher(compileGrammar({ kind: 'choice', choices: Array.from({ length: 50_000 }, (_, i) => `the word number ${i}`) }), vocabulary);
+  const mask = vocabulary.newMask();
+  const start = performance.now();
+  for (const byte of utf8.encode('the word number 17')) {
+    matcher.fillMask(mask);
+    expect(bit(mask, byte + 1)).toBe(true);
+    expect(matcher.accept(byte + 1)).toBe(true);
+  }
+  expect(performance.now() - start).toBeLessThan(1000);
+});
+
 describe('forced tokens', () => {
   const tokenizer = loadTokenizer('test/fixtures/tokenizers/llama3');
   const real = new Vocabulary(tokenizer, [tokenizer.tokenId('<|eot_id|>') ?? 0]);
