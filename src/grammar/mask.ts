@@ -1,6 +1,7 @@
 /** Masks of one automaton over one vocabulary, each computed once per state. */
 import { REJECT } from './automaton.ts';
 import type { Automaton } from './automaton.ts';
+import type { TextPlace } from './lexeme.ts';
 import { Slices, Walker } from './slices.ts';
 import type { TokenTrie, Vocabulary } from './trie.ts';
 
@@ -36,6 +37,7 @@ export class MaskCache {
   #generation = -1;
   readonly #masks = new Map<number, StateMask>();
   readonly #forced = new Map<number, Forced>();
+  readonly #told = new Map<string, Int32Array>();
   #cachedBytes = 0;
 
   constructor(automaton: Automaton, vocabulary: Vocabulary, tools: MaskTools) {
@@ -69,6 +71,7 @@ export class MaskCache {
     if (this.#generation === this.#automaton.generation && this.#cachedBytes <= MAX_CACHED_BYTES) return;
     this.#masks.clear();
     this.#forced.clear();
+    this.#told.clear();
     this.#cachedBytes = 0;
     this.#generation = this.#automaton.generation;
   }
@@ -95,13 +98,22 @@ export class MaskCache {
     if (texts.length === 0 || texts.some(({ text }) => !text.quoted)) return this.#join([], [this.#walk(trie, state)]);
     // What is read in these strings and what is read otherwise add up; plain tokens stay within strings.
     const masks = texts.map((place) => slices.within(place));
-    if (texts.every((place) => place.text.isSteady(place, trie.maxDepth))) return this.#join(masks, [this.#endings(alone), ...(rest === REJECT ? [] : [this.#walk(trie, rest)])]);
+    if (texts.every((place) => place.text.isSteady(place, trie.maxDepth))) return this.#join(masks, [this.#endingsOf(alone, texts), ...(rest === REJECT ? [] : [this.#walk(trie, rest)])]);
     return this.#join(masks, [this.#walk(others, state), ...(rest === REJECT ? [] : [this.#walk(plain, rest)])]);
   }
 
   #walk(trie: TokenTrie, state: number): Int32Array {
     const { walker } = this.#tools;
     return walker.tokens.slice(0, walker.walk(trie, this.#automaton, state));
+  }
+
+  /** Every character of a text that is told makes a state of its own; what can follow the text is the same for all of them. */
+  #endingsOf(state: number, texts: readonly TextPlace[]): Int32Array {
+    const key = texts.length === 1 && texts[0].text.dfa === null ? this.#automaton.keyOfTold(state) : null;
+    if (key === null) return this.#endings(state);
+    let endings = this.#told.get(key);
+    if (endings === undefined) this.#told.set(key, (endings = this.#endings(state)));
+    return endings;
   }
 
   #endings(state: number): Int32Array {
