@@ -529,6 +529,13 @@ export class TextLexeme implements Lexeme {
     return !isExcepting && length >= this.#min && length + chars <= this.#max && (this.dfa === null || isAbsorbing(this.dfa, at));
   }
 
+  /** The bytes stay within the text, or end it. */
+  canPass(from: number, bytes: Uint8Array): boolean {
+    let state = from;
+    for (let i = 0; i < bytes.length && state !== STOP && !this.isLast(state); i++) state = this.step(state, bytes[i]);
+    return state !== STOP;
+  }
+
   /** A text that has come to `at` within `length` characters can be completed. */
   isLive(at: number, length: number): boolean {
     return length <= this.#max && (this.#lengths === null || this.#lengths.live(at, Math.min(length, this.#countTo)));

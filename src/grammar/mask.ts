@@ -98,7 +98,9 @@ export class MaskCache {
     if (texts.length === 0 || texts.some(({ text }) => !text.quoted)) return this.#join([], [this.#walk(trie, state)]);
     // What is read in these strings and what is read otherwise add up; plain tokens stay within strings.
     const masks = texts.map((place) => slices.within(place));
-    if (texts.every((place) => place.text.isSteady(place, trie.maxDepth))) return this.#join(masks, [this.#endingsOf(alone, texts), ...(rest === REJECT ? [] : [this.#walk(trie, rest)])]);
+    const told = rest === REJECT ? this.#toldEndings(state, texts) : null;
+    if (told !== null) return this.#join(masks, [told]);
+    if (texts.every((place) => place.text.isSteady(place, trie.maxDepth))) return this.#join(masks, [this.#endings(alone), ...(rest === REJECT ? [] : [this.#walk(trie, rest)])]);
     return this.#join(masks, [this.#walk(others, state), ...(rest === REJECT ? [] : [this.#walk(plain, rest)])]);
   }
 
@@ -107,13 +109,17 @@ export class MaskCache {
     return walker.tokens.slice(0, walker.walk(trie, this.#automaton, state));
   }
 
-  /** Every character of a text that is told makes a state of its own; what can follow the text is the same for all of them. */
-  #endingsOf(state: number, texts: readonly TextPlace[]): Int32Array {
-    const key = texts.length === 1 && texts[0].text.dfa === null ? this.#automaton.keyOfTold(state) : null;
-    if (key === null) return this.#endings(state);
-    let endings = this.#told.get(key);
-    if (endings === undefined) this.#told.set(key, (endings = this.#endings(state)));
-    return endings;
+  /**
+   * Every character of a text that is told makes a state of its own; what can follow the text is the same for all of them, but where
+   * it would be one that is ruled out. Null where that has to be found the long way.
+   */
+  #toldEndings(state: number, [place, ...others]: readonly TextPlace[]): Int32Array | null {
+    if (others.length > 0 || place.text.dfa !== null || !place.text.isSteady({ ...place, isExcepting: false }, Infinity)) return null;
+    const key = this.#automaton.keyOfTold(state);
+    const endings = key === null ? null : (this.#told.get(key) ?? (place.isExcepting ? null : this.#endings(state)));
+    if (key === null || endings === null) return null;
+    this.#told.set(key, endings);
+    return place.isExcepting ? endings.filter((token) => place.text.canPass(place.state, this.#vocabulary.bytesOf(token) as Uint8Array)) : endings;
   }
 
   #endings(state: number): Int32Array {
