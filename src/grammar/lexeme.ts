@@ -1,5 +1,4 @@
 /** What is read byte by byte: specifications (plain values, so that a grammar can cross threads) and the automata that run them. */
-import { PairTable } from './intern.ts';
 import { ALL_TEXTS, isAbsorbing, stepDfa, subtractDfa, wordsDfa } from './dfa.ts';
 import type { Dfa } from './dfa.ts';
 import { NUMBER_LETTERS, tableDfa } from './numbers.ts';
@@ -197,20 +196,21 @@ export class ToldLexeme implements Lexeme {
   readonly #own: number[];
   readonly #parents = [-1];
   readonly #bytes = [0];
-  readonly #index = new PairTable();
+  /** State · 256 + byte → state. */
+  readonly #index = new Map<number, number>();
 
   constructor(base: Lexeme) {
     this.#base = base;
     this.#own = [base.start];
-    this.#index.id(-1, -1);
   }
 
   step(state: number, byte: number): number {
     const next = this.#base.step(this.#own[state], byte);
     if (next === STOP) return STOP;
-    const id = this.#index.id(state, byte);
-    if (id === this.#own.length) {
-      this.#own.push(next);
+    let id = this.#index.get((state << 8) | byte);
+    if (id === undefined) {
+      id = this.#own.push(next) - 1;
+      this.#index.set((state << 8) | byte, id);
       this.#parents.push(state);
       this.#bytes.push(byte);
     }
@@ -534,6 +534,13 @@ export class TextLexeme implements Lexeme {
   /** Any `chars` characters lead to where the same may follow as here. */
   isSteady({ at, length, isExcepting }: TextPlace, chars: number): boolean {
     return !isExcepting && length >= this.#min && length + chars <= this.#max && (this.dfa === null || isAbsorbing(this.dfa, at));
+  }
+
+  /** The bytes stay within the text, or end it. */
+  canPass(from: number, bytes: Uint8Array): boolean {
+    let state = from;
+    for (let i = 0; i < bytes.length && state !== STOP && !this.isLast(state); i++) state = this.step(state, bytes[i]);
+    return state !== STOP;
   }
 
   /** A text that has come to `at` within `length` characters can be completed. */

@@ -36,6 +36,8 @@ const SOURCES: Record<string, Grammar> = {
   answer: compileGrammar(answer({ kind: 'literal', text: '<tool>' }, { kind: 'literal', text: '</tool>' })),
   'answer with special tokens': compileGrammar(answer({ kind: 'special', token: '<|call|>' }, { kind: 'special', token: '<|call' })),
   unique: compileGrammar({ kind: 'schema', schema: { type: 'array', uniqueItems: true, items: { anyOf: [{ type: 'string' }, { enum: ['ab', true] }, { type: 'integer', minimum: 0, maximum: 12 }] } } }),
+  'unique strings': compileGrammar({ kind: 'schema', schema: { type: 'array', uniqueItems: true, items: { type: 'string', minLength: 2 } }, options: { whitespace: 'compact' } }),
+  'a key to be told': compileGrammar({ kind: 'schema', schema: { type: 'object', minProperties: 3, properties: { ab: true }, not: { additionalProperties: { type: 'string' } } }, options: { order: 'any', whitespace: 'compact' } }),
   lengths: compileGrammar({ kind: 'schema', schema: { anyOf: [{ type: 'string', pattern: '^(ab|é)*a?$', minLength: 3, maxLength: 7 }, { type: 'string', maxLength: 4 }, { const: 'the quick brown fox' }] } }),
 };
 
