@@ -207,9 +207,10 @@ describe('forced tokens', () => {
 
   test('an end that is the only way on is forced too', () => {
     const matcher = createMatcher(compileGrammar({ kind: 'choice', choices: ['yes'] }), real);
-    for (const token of matcher.forcedTokens()) expect(matcher.accept(token)).toBe(true);
-    expect(matcher.isAccepting).toBe(true);
-    expect(matcher.forcedTokens()).toEqual([...real.eosTokenIds]);
+    const forced = matcher.forcedTokens();
+    expect(forced.at(-1)).toBe(real.eosTokenIds[0]);
+    for (const token of forced) expect(matcher.accept(token)).toBe(true);
+    expect(matcher.isEnded).toBe(true);
   });
 
   test('across special tokens and literals', () => {
@@ -223,7 +224,7 @@ describe('forced tokens', () => {
       ],
     };
     const text = '<|im_start|>Calling:\n<tool_call>\n{"temperature_unit": "celsius", "location": "Bern"}<|im_end|>';
-    const tokens = tokenizer.encode(text);
+    const tokens = [...tokenizer.encode(text), real.eosTokenIds[0]];
     const matcher = createMatcher(compileGrammar(source), real);
     let forced = 0;
     for (let i = 0; i < tokens.length; ) {
@@ -234,7 +235,7 @@ describe('forced tokens', () => {
       i += must.length;
       if (must.length === 0) expect(matcher.accept(tokens[i++])).toBe(true);
     }
-    expect(matcher.forcedTokens()).toEqual([...real.eosTokenIds]);
+    expect(matcher.isEnded).toBe(true);
     expect(forced).toBeGreaterThan(tokens.length / 2);
   });
 });
