@@ -41,7 +41,7 @@ function serving(options: BenchOptions): ServingOptions {
 
 export const BENCHES: Readonly<Record<string, (options: BenchOptions) => BenchResult | Promise<BenchResult>>> = {
   kernels: ({ threads, quick }) => benchKernels({ threads, quick }),
-  grammar: ({ quick }) => benchGrammar({ quick }),
+  grammar: ({ dimensions, backend, threads, quick }) => benchGrammar({ dimensions, backend, threads, quick }),
   calls: ({ model, backend, threads, quick }) => benchCalls({ directory: model ?? 'models/tetrad-nano', backend, threads, items: quick ? 10 : 30, rounds: quick ? 1 : 7 }),
   load: (options) => {
     const { directory, model } = serving(options);
