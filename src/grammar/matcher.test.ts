@@ -36,6 +36,8 @@ const SOURCES: Record<string, Grammar> = {
   answer: compileGrammar(answer({ kind: 'literal', text: '<tool>' }, { kind: 'literal', text: '</tool>' })),
   'answer with special tokens': compileGrammar(answer({ kind: 'special', token: '<|call|>' }, { kind: 'special', token: '<|call' })),
   unique: compileGrammar({ kind: 'schema', schema: { type: 'array', uniqueItems: true, items: { anyOf: [{ type: 'string' }, { enum: ['ab', true] }, { type: 'integer', minimum: 0, maximum: 12 }] } } }),
+  'unique strings': compileGrammar({ kind: 'schema', schema: { type: 'array', uniqueItems: true, items: { type: 'string', minLength: 2 } }, options: { whitespace: 'compact' } }),
+  'a key to be told': compileGrammar({ kind: 'schema', schema: { type: 'object', minProperties: 3, properties: { ab: true }, not: { additionalProperties: { type: 'string' } } }, options: { order: 'any', whitespace: 'compact' } }),
   lengths: compileGrammar({ kind: 'schema', schema: { anyOf: [{ type: 'string', pattern: '^(ab|é)*a?$', minLength: 3, maxLength: 7 }, { type: 'string', maxLength: 4 }, { const: 'the quick brown fox' }] } }),
 };
 
@@ -164,6 +166,18 @@ test('a special token is no text, and text is no special token', () => {
   expect(matcher.accept(special('<|call|>'))).toBe(true);
   expect(matcher.isAccepting).toBe(false);
   expect(() => createMatcher(compileGrammar({ kind: 'special', token: '<|nobody|>' }), vocabulary)).toThrow('<|nobody|>');
+});
+
+test('masks of very many words are as quick as those of a few', () => {
+  const matcher = createMatcher(compileGrammar({ kind: 'choice', choices: Array.from({ length: 50_000 }, (_, i) => `the word number ${i}`) }), vocabulary);
+  const mask = vocabulary.newMask();
+  const start = performance.now();
+  for (const byte of utf8.encode('the word number 17')) {
+    matcher.fillMask(mask);
+    expect(bit(mask, byte + 1)).toBe(true);
+    expect(matcher.accept(byte + 1)).toBe(true);
+  }
+  expect(performance.now() - start).toBeLessThan(1000);
 });
 
 describe('forced tokens', () => {
