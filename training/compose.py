@@ -3,6 +3,7 @@ import json
 import random
 import re
 
+import concepts as K
 import phrases as P
 import values as V
 import words as W
@@ -82,6 +83,7 @@ class Param:
 
     def __init__(self, name, words, schema, kind, draw, required, telling):
         self.name, self.words, self.schema, self.kind, self.draw, self.required = name, words, schema, kind, draw, required
+        self.worded = False  # its clauses leave the name out: the meaning alone tells
         self.telling = telling  # the name says the kind, so that a request may leave the name out
 
 
@@ -274,6 +276,8 @@ def list_maker(rng, lex):
     def draw(rng, today):
         items = list(dict.fromkeys(make(rng) for _ in range(rng.randint(1, 5)))) if item["type"] == "string" else [make(rng) for _ in range(rng.randint(2, 7))]
         said = [say(i) for i in items]
+        if item["type"] == "integer" and rng.random() < 0.3:
+            return V.join_list([f"{i:,}" for i in items], rng).replace(", and", " and"), items, False
         if item["type"] != "string" and rng.random() < 0.25:
             return "[" + ", ".join(said) + "]", items, False
         return V.join_list(said, rng), items, False
@@ -379,17 +383,33 @@ def object_maker(rng, lex):
     return schema, draw, ""
 
 
+def point_maker(rng, lex):
+    """Coordinates as a list of two or three numbers."""
+    size, whole = rng.choice((2, 2, 2, 3)), rng.random() < 0.6
+    opening, closing = rng.choice(("()", "()", "()", "[]", ("", "")))
+
+    def draw(rng, today):
+        value = [rng.randint(-20, 40) if whole or rng.random() < 0.5 else round(rng.uniform(-9, 60), rng.choice((1, 2))) for _ in range(size)]
+        return opening + rng.choice((", ", ", ", ",", "; ")).join(map(str, value)) + closing, value, False
+    return {"type": "array", "items": {"type": "number"}}, draw, rng.choice(("as [x, y]", "coordinates", "x and y") if size == 2 else ("as [x, y, z]", "coordinates"))
+
+
+UNSPECIFIC = {"enum", "boolean", "number", "integer", "string", "array", "list", "object", "united", "concept"}
 MAKERS = {"country_code": country_maker, "language_code": language_maker, "currency_code": currency_maker, "date": date_maker, "time": time_maker, "datetime": datetime_maker, "percent": percent_maker,
-          "duration": duration_maker, "enum": enum_maker, "list": list_maker, "object": object_maker}
+          "duration": duration_maker, "enum": enum_maker, "list": list_maker, "point": point_maker, "object": object_maker}
 KIND_OF_MAKER = {"country_code": "country", "language_code": "language", "currency_code": "currency"}
 KIND_WEIGHTS = [(k, 2) for k in V.STRING_KINDS] + [("topic", 5), ("title", 5), ("word", 6), ("person", 6), ("city", 8), ("place", 3), ("id", 3), ("text", 3), ("integer", 12), ("number", 14), ("count", 8), ("year", 4), ("money", 7),
-                                                  ("percent", 5), ("duration", 6), ("temperature", 3), ("distance", 4), ("weight", 4), ("rating", 3), ("date", 10), ("time", 6), ("datetime", 3), ("united", 26), ("enum", 18), ("boolean", 14), ("list", 13), ("object", 2),
+                                                  ("percent", 5), ("duration", 6), ("temperature", 3), ("distance", 4), ("weight", 4), ("rating", 3), ("date", 10), ("time", 6), ("datetime", 3), ("united", 26), ("enum", 8), ("boolean", 7), ("list", 13), ("point", 3), ("concept enum", 16), ("concept boolean", 13), ("concept value", 20), ("grafted", 34), ("object", 2),
                                                   ("country_code", 2), ("language_code", 2), ("currency_code", 3)]
 KIND_NAMES, KIND_ODDS = [k for k, _ in KIND_WEIGHTS], [w for _, w in KIND_WEIGHTS]
 
 
 def make_param(rng, lex, obj, case, kind=None, required=None):
     kind = kind or rng.choices(KIND_NAMES, KIND_ODDS)[0]
+    if kind == "grafted":
+        return lex.graft(rng, case, required)
+    if kind.startswith("concept "):
+        return concept_param(K.draw(kind[8:], rng), rng, lex, case, required)
     words, telling = None, False
     if kind == "boolean":
         schema, draw, note, words, thing = boolean_maker(rng, lex)
@@ -418,6 +438,30 @@ def make_param(rng, lex, obj, case, kind=None, required=None):
         full["description"] = about
     full.update(schema)
     return Param(join_name(words, case), thing, full, kind, draw, rng.random() < 0.5 if required is None else required, telling or bool(note))
+
+
+def concept_param(concept, rng, lex, case, required):
+    schema = concept.schema(rng)
+    full = {"type": schema["type"]}
+    if concept.description and rng.random() < 0.8:
+        full["description"] = concept.description
+    full.update(schema)
+
+    def draw(rng, today):
+        before, surface, after, value = concept.say(rng, lex, full.get("enum"))
+        if before is None:
+            return surface, value, False
+        return Clause([piece for piece in (before, (surface,) if surface else "", after) if piece]), value, False
+    name = rng.choice(concept.names)
+    param = Param(join_name(name.split(), case), name, full, concept.kind, draw, rng.random() < 0.4 if required is None else required, True)
+    param.worded = True
+    return param
+
+
+def fits(param, present):
+    """Whether a parameter of hand-written wording can stand beside others without being taken for one of them."""
+    words = set(re.findall(r"[a-z]+", param.words.lower()))
+    return all(not words & set(re.findall(r"[a-z]+", p.words.lower())) and (p.kind != param.kind or param.kind in UNSPECIFIC) for p in present)
 
 
 def attribute_words(kind, rng, lex):
@@ -461,8 +505,14 @@ def function_json(name, description, params, rng):
     return json.dumps({"type": "function", "function": function}, ensure_ascii=False)
 
 
+class Clause(list):
+    """Pieces that give a parameter its value in words of their own."""
+
+
 def bind(param, surface, rng, lex, unique):
     """The phrase that gives a parameter its value; pieces with the value protected."""
+    if isinstance(surface, Clause):
+        return Clause(surface)
     if param.schema["type"] == "boolean":
         return [(surface,)]
     roll = rng.random()
@@ -478,9 +528,9 @@ def bind(param, surface, rng, lex, unique):
             form = "{v} " + rng.choice(LONG[param.words.split()[-1]].split())
     elif unique and roll < 0.55:
         form = rng.choice(P.BY_KIND.get(kind) or P.BY_KIND.get(P.ALIASES.get(kind, ""), P.BY_KIND["word"]))
-    elif roll < 0.92:
+    elif roll < 0.95:
         form = rng.choice(P.NAMED)
-    elif unique and roll < 0.95:
+    elif unique and roll < 0.97:
         form = rng.choice(("{r} {v}", "{r} {v}", "{r} {r} {v}", "{r}: {v}"))
     else:
         form = rng.choice(("{r} {a} {v}", "{r} {a} {v}", "{a} {r} {v}", "{r} {v} {a}", "{a} {v}"))
@@ -493,11 +543,11 @@ def bind(param, surface, rng, lex, unique):
 
 def add_phrase(pieces, phrase, rng):
     """Appends a phrase to a request; mostly behind a space or comma."""
-    joiner = rng.choice((" ", " ", " ", " ", ", ", ", ", " and ", ". ", "; ", " - "))
+    joiner = rng.choice((", ", ", ", ", ", ". ", ". ", "; ", " - ", " and ", " ", ": ") if isinstance(phrase, Clause) else (" ", " ", " ", " ", ", ", ", ", " and ", ". ", "; ", " - "))
     if pieces and isinstance(pieces[-1], str) and pieces[-1][-1:] in ".?!":
         pieces[-1] = pieces[-1][:-1]
     if joiner == ". " and phrase and isinstance(phrase[0], str) and phrase[0]:
-        phrase = [phrase[0][:1].upper() + phrase[0][1:]] + phrase[1:]
+        phrase = [phrase[0][:1].upper() + phrase[0][1:], *phrase[1:]]
     return pieces + [joiner] + phrase
 
 
@@ -506,11 +556,12 @@ class ComposedTool:
 
     def __init__(self, rng, lex, verb=None, obj=None, params=None, domain=None):
         self.verb = verb or (rng.choice(P.VERB_GROUPS))
-        self.obj = obj or make_object(rng, lex)
+        self.topic = None if obj or rng.random() < 0.6 else rng.choice(K.TOPICS)
+        self.obj = obj or (rng.choice(self.topic) if self.topic else make_object(rng, lex))
         self.lex = lex
         case = rng.choice(CASES[:16])
         words = [rng.choice(self.verb[0])] + self.obj.split()
-        self.unknown_verb = rng.random() < 0.12
+        self.unknown_verb = rng.random() < 0.07
         if self.unknown_verb:
             words[0] = rng.choice(W.VERBS)
         if rng.random() < 0.08:
@@ -537,7 +588,7 @@ class ComposedTool:
         params, names = [], set()
         for _ in range(count):
             param = make_param(rng, self.lex, self.obj, case)
-            if param.name not in names:
+            if param.name not in names and (not param.worded or fits(param, params)):
                 params.append(param)
                 names.add(param.name)
         if len(params) < 7 and rng.random() < 0.2:
@@ -547,7 +598,8 @@ class ComposedTool:
         return params
 
     def opening(self, rng):
-        obj = rng.choice(("the {}", "the {}", "{}", "{}", "my {}", "a {}", "our {}", "this {}", "{}s", "all {}s", "some {}", "that {}")).format(self.obj)
+        named = rng.choice(self.topic) if self.topic and rng.random() < 0.6 else self.obj
+        obj = rng.choice(("the {}", "the {}", "{}", "{}", "my {}", "a {}", "our {}", "this {}", "{}s", "all {}s", "some {}", "that {}")).format(named)
         if self.unknown_verb or rng.random() < 0.08:
             text = rng.choice((f"{self.verb_word or rng.choice(self.verb[0])} {obj}", f"I need to {self.verb_word or rng.choice(self.verb[0])} {obj}"))
         elif rng.random() < 0.1:
@@ -612,7 +664,7 @@ class ComposedTool:
         else:
             pieces.append(separator)
         for surface in surfaces:
-            pieces += [(surface,), separator]
+            pieces += [*(surface if isinstance(surface, Clause) else [(surface,)]), separator]
         return pieces[:-1]
 
     def parallel(self, rng, today):
@@ -670,9 +722,9 @@ def telling(param, chosen):
 
 def twin_params(rng, lex, obj, case):
     """Two parameters of one kind bound by "from … to …" wording."""
-    kind = rng.choice(("number", "integer", "city", "date", "temperature", "year", "currency", "time"))
+    kind = rng.choice(("number", "integer", "city", "date", "temperature", "year", "currency", "time", "point"))
     first, second = rng.choice((("start", "end"), ("from", "to"), ("min", "max"), ("initial", "final"), ("source", "target"), ("lower", "upper"), ("first", "second")))
-    noun = rng.choice(ATTRIBUTES[kind]).split()[-1]
+    noun = rng.choice(ATTRIBUTES.get(kind, ["point", "corner", "vertex", "position"])).split()[-1]
     twins = []
     for side in (first, second):
         param = make_param(rng, lex, obj, case, kind, True)

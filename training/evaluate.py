@@ -212,6 +212,8 @@ def match_all(calls, truths, functions):
 def bfcl(folder, answer_all):
     figures = {}
     for category in ("simple_python", "multiple", "parallel", "parallel_multiple", "live_simple", "live_multiple", "live_parallel", "live_parallel_multiple", "irrelevance", "live_irrelevance", "live_relevance"):
+        if not (folder / f"BFCL_v4_{category}.json").exists():
+            continue
         items = [json.loads(line) for line in (folder / f"BFCL_v4_{category}.json").read_text().splitlines()]
         prompts = [prompt_text([bfcl_tool(f) for f in i["function"]], i["question"][0]) for i in items]
         answers = answer_all(prompts)

@@ -8,7 +8,7 @@ from torch import nn
 
 @dataclass
 class Config:
-    vocab: int = 6144
+    vocab: int = 8192
     dim: int = 256
     layers: int = 8
     heads: int = 4

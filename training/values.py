@@ -49,16 +49,17 @@ class Lexicon:
     """Words for names and values that no phrase explains: hand lists, words of the seeds, invented words."""
 
     def __init__(self, extra=(), contexts=None):
+        self.graft = None  # set by the generator: makes a parameter worded by some seed
         self.contexts = contexts or {}  # kind -> [(text before, text behind)] of values in the seeds
         self.words = sorted(set(W.NOUNS) | set(W.ADJECTIVES) | set(W.VERBS) | set(extra))
 
     def word(self, rng):
         roll = rng.random()
-        return pseudo(rng) if roll < 0.1 else spliced(rng) if roll < 0.25 else rng.choice(self.words)
+        return pseudo(rng) if roll < 0.07 else spliced(rng) if roll < 0.17 else rng.choice(self.words)
 
     def noun(self, rng):
         roll = rng.random()
-        return pseudo(rng) if roll < 0.08 else spliced(rng) if roll < 0.2 else rng.choice(W.NOUNS)
+        return pseudo(rng) if roll < 0.05 else spliced(rng) if roll < 0.13 else rng.choice(W.NOUNS)
 
 
 def say_small(n):
@@ -232,7 +233,16 @@ def code(rng):
     return rng.choice((block(upper, 2) + "-" + block(digits, 4), block(upper, 3) + block(digits, 3), block(digits, 6), block(upper, 1) + block(digits, rng.randint(1, 3)),
                        rng.choice(W.NOUNS) + "_" + block(digits, 3), block(upper, 3) + "-" + block(digits, 2), "#" + block(digits, 4), block("0123456789abcdef", 8),
                        rng.choice(W.NOUNS)[:3].upper() + "-" + block(digits, 4), block(digits, 3) + "-" + block(digits, 3), block(upper, 4), block(digits, rng.randint(3, 9)),
-                       rng.choice(W.NOUNS) + "-" + block(digits, 2), block(upper, 2) + block(digits, 2) + block(upper, 2)))
+                       rng.choice(W.NOUNS) + "-" + block(digits, 2), block(upper, 2) + block(digits, 2) + block(upper, 2), patterned(rng), patterned(rng), patterned(rng)))
+
+
+def patterned(rng):
+    """Blocks of letters and digits with one kind of separator, a space as well."""
+    blocks = []
+    for _ in range(rng.choice((2, 2, 2, 3, 3, 4))):
+        letters = rng.choice(("ABCDEFGHJKLMNPQRSTUVWXYZ", "0123456789", "0123456789", "abcdefghijkmnpqrstuvwxyz"))
+        blocks.append("".join(rng.choice(letters) for _ in range(rng.choice((1, 1, 2, 2, 3, 4)))))
+    return rng.choice((" ", " ", "-", "/", ".", ":", "")).join(blocks)
 
 
 def domain(rng, lex):

@@ -1,8 +1,9 @@
+import { writeFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { evaluateBfcl } from '../evaluate/bfcl.ts';
 import type { BfclReport } from '../evaluate/bfcl.ts';
 import { evaluateCalls, readCallSet } from '../evaluate/calls.ts';
-import type { CallsReport } from '../evaluate/calls.ts';
+import type { CallAnswer, CallsReport } from '../evaluate/calls.ts';
 import type { BackendName } from '../backend/open.ts';
 import { evaluateLogits, readReferenceLogits, writeReferenceLogits } from '../evaluate/logits.ts';
 import { checkTokenizer, readCases } from '../evaluate/tokenizer.ts';
@@ -74,6 +75,7 @@ function runTokenizer(directory: string, file: string, json: boolean): void {
 interface CallsFlags extends ModelFlags {
   readonly data: string;
   readonly limit?: number;
+  readonly answers?: string;
   readonly json: boolean;
 }
 
@@ -82,7 +84,8 @@ function callsCommand(): Command {
     .description('tool calls of a model on the held-out set: greedy, in batches')
     .argument('<model-dir>', 'checkpoint')
     .option('--data <file>', 'the set', 'training/heldout.json')
-    .option('--limit <n>', 'only the first items', integerFrom(1));
+    .option('--limit <n>', 'only the first items', integerFrom(1))
+    .option('--answers <file>', 'write what the model did with every item, as JSON lines');
   return modelOptions(command)
     .option('--json', 'print the result as JSON', false)
     .action((directory: string, flags: CallsFlags) => reportErrors(() => runCalls(directory, flags)));
@@ -94,8 +97,10 @@ async function runCalls(directory: string, flags: CallsFlags): Promise<void> {
   const bar = progress();
   try {
     const onProgress = (done: number, total: number): void => bar.update(`${done} of ${total} conversations`, done, total);
-    const report = await evaluateCalls(model, { tools, items: items.slice(0, flags.limit) }, { concurrency: 16, maxTokens: 256, onProgress });
+    const answers: CallAnswer[] = [];
+    const report = await evaluateCalls(model, { tools, items: items.slice(0, flags.limit) }, { concurrency: 16, maxTokens: 256, onProgress, onAnswer: (answer) => answers.push(answer) });
     bar.stop();
+    if (flags.answers !== undefined) writeFileSync(flags.answers, answers.sort((a, b) => a.index - b.index).map((answer) => `${JSON.stringify(answer)}\n`).join(''));
     process.stdout.write(flags.json ? `${JSON.stringify({ model: model.id, precision: flags.precision, ...report })}\n` : callsTable(report));
   } finally {
     bar.stop();

@@ -52,6 +52,8 @@ interface Outcome {
   readonly exact: boolean;
   readonly tool: boolean;
   readonly refused: boolean;
+  readonly text: string;
+  readonly calls: readonly ToolCall[];
   readonly tokens: number;
 }
 
@@ -63,6 +65,17 @@ export interface CallsOptions {
   readonly concurrency: number;
   readonly maxTokens: number;
   readonly onProgress?: (done: number, total: number) => void;
+  /** Every answer, in the order in which they come. */
+  readonly onAnswer?: (answer: CallAnswer) => void;
+}
+
+/** What the model did with one item. */
+export interface CallAnswer {
+  /** The item's place in the set. */
+  readonly index: number;
+  readonly exact: boolean;
+  readonly text: string;
+  readonly calls: readonly ToolCall[];
 }
 
 /** Greedy answers to all items. */
@@ -72,7 +85,10 @@ export async function evaluateCalls(model: ChatModel, set: CallSet, options: Cal
   let next = 0;
   const ask = async (): Promise<void> => {
     while (next < set.items.length) {
-      outcomes.push(await judge(model, set, set.items[next++], options.maxTokens));
+      const index = next++;
+      const outcome = await judge(model, set, set.items[index], options.maxTokens);
+      outcomes.push(outcome);
+      options.onAnswer?.({ index, exact: outcome.exact, text: outcome.text, calls: outcome.calls });
       options.onProgress?.(outcomes.length, set.items.length);
     }
   };
@@ -83,14 +99,15 @@ export async function evaluateCalls(model: ChatModel, set: CallSet, options: Cal
 async function judge(model: ChatModel, set: CallSet, item: CallItem, maxTokens: number): Promise<Outcome> {
   const tools = item.tools.map((name): ToolDefinition => set.tools[name].function);
   const calls: ToolCall[] = [];
-  let tokens = 0;
+  let [tokens, text] = [0, ''];
   for await (const event of model.stream({ messages: chatMessages(item), tools, temperature: 0, maxTokens })) {
     if (event.type === 'tool-call') calls.push(event.call);
+    if (event.type === 'text-delta') text += event.text;
     if (event.type === 'finish') tokens = event.usage.promptTokens + event.usage.completionTokens;
   }
   const tool = isDeepStrictEqual(calls.map((call) => call.name), item.calls.map((call) => call.name));
   const exact = tool && calls.every((call, i) => isDeepStrictEqual(parseArguments(call), item.calls[i].arguments));
-  return { item, exact, tool, refused: item.calls.length > 0 && calls.length === 0, tokens };
+  return { item, exact, tool, refused: item.calls.length > 0 && calls.length === 0, text, calls, tokens };
 }
 
 /** Undefined where they are not JSON. */
