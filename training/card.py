@@ -65,7 +65,7 @@ without a common word fail, and so do several numbers told apart by sense alone.
 most messages with several calls wrong. Its confidence is worth checking: use it with guided decoding, validation and a larger model behind it.
 """
 ROWS = {"call": "one call", "parallel": "same tool twice", "several": "two tools", "absent": "tool not in the list", "declined": "near a tool, but not served", "missing": "value missing: ask back", "result": "tell a result", "chat": "small talk"}
-RATES = {"nano": ("0.02", "0.003"), "mini": ("0.015", "0.002")}
+RATES = {"nano": ("0.015", "0.0022"), "mini": ("0.012", "0.0016")}
 
 
 def percent(value):

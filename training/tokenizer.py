@@ -1,6 +1,6 @@
 """Byte-level BPE for the models.
 
-    python3 training/tokenizer.py OUT_DIR [--size 8192] [--documents 20000]      trains (needs the `tokenizers` package)
+    python3 training/tokenizer.py OUT_DIR [--size 6144] [--documents 20000]      trains (needs the `tokenizers` package)
 
 Words take their leading space with them; digits and '_' stand alone and CamelCase parts split, so that user_id, userId and "user id" share
 tokens. Merges are learned on words without the space, which joins the first piece of its word last: a word splits alike with and without it,
@@ -18,7 +18,7 @@ import generate as G
 
 SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"]
 WORDS = (r" ?\p{Lu}?[\p{Ll}\p{Lo}\p{Lm}\p{Lt}\p{M}]+| ?\p{Lu}+(?![\p{Ll}\p{M}])|\p{N}|_| ?[^\s\p{L}\p{N}\p{M}_]+|\n|[^\S\n]+")
-SPACED = 2800  # tokens that are a space and the first piece of a word
+SPACED = 2000  # tokens that are a space and the first piece of a word
 SPACE = "Ġ"
 TYPES = ("string", "integer", "number", "boolean", "array", "object")
 PIECES = [
@@ -105,13 +105,13 @@ def split_at(text, cut):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
-    parser.add_argument("--size", type=int, default=8192)
+    parser.add_argument("--size", type=int, default=6144)
     parser.add_argument("--documents", type=int, default=20_000)
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     tokenizer = train(options.size, options.documents, options.processes)
-    tokenizer.save(str(options.out / "tokenizer.json"))
+    tokenizer.save(str(options.out / "tokenizer.json"), pretty=False)
     sample = documents((77, 300))
     tokens = sum(len(tokenizer.encode(d).ids) for d in sample)
     print(json.dumps({"vocabulary": tokenizer.get_vocab_size(), "characters_per_token": round(sum(map(len, sample)) / tokens, 3), "tokens_per_document": round(tokens / len(sample), 1)}))

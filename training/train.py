@@ -20,7 +20,7 @@ import data
 from model import CONFIGS, Model, rope_tables
 
 PLACES = data.CHUNK * data.ROW // 2
-RATES = {"nano": (0.02, 3e-3), "mini": (0.015, 2e-3)}
+RATES = {"nano": (0.015, 2.2e-3), "mini": (0.012, 1.6e-3)}
 
 
 @torch.compile
