@@ -74,7 +74,25 @@ def score_item(item, answer):
     if calls is None:
         return {"exact": False, "loose": False, "tool": False, "unparsable": True}
     names = [c["name"] for c in calls] == [c["name"] for c in want]
-    return {"exact": calls == want, "loose": names and loose(calls) == loose(want), "tool": names, "refused": not calls and answer == G.P.REFUSAL, "asked": not calls and answer.endswith("?"), "unparsable": False}
+    return {"exact": same_as(calls, item), "loose": names and loose(calls) == loose(want), "tool": names, "refused": not calls and answer == G.P.REFUSAL, "asked": not calls and answer.endswith("?"), "unparsable": False}
+
+
+def same_as(calls, item):
+    """Whether the calls are the wanted ones, or differ from them only in values the item accepts."""
+    want, accept = item["calls"], item.get("accept") or [{}] * len(item["calls"])
+    return len(calls) == len(want) and all(c["name"] == w["name"] and same_arguments(c["arguments"], w["arguments"], other) for c, w, other in zip(calls, want, accept))
+
+
+def same_arguments(got, want, other):
+    def right(key):
+        if key not in got:
+            return key not in want or None in other.get(key, [])
+        return key in want and same_json(got[key], want[key]) or any(same_json(got[key], v) for v in other.get(key, []) if v is not None)
+    return all(right(key) for key in got.keys() | want.keys())
+
+
+def same_json(one, two):
+    return one == two and isinstance(one, bool) == isinstance(two, bool)
 
 
 def mean(values):

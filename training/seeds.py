@@ -1,6 +1,7 @@
 """Seed tools and what the generator makes of one: renamed, reworded, with other values, still saying the same."""
 import json
 import re
+import zlib
 from pathlib import Path
 
 from check_seeds import Reader, Slot
@@ -105,14 +106,16 @@ def name_words(name):
     return [w.lower() for part in re.split(r"[._]", name) for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", part)]
 
 
-def load(folder):
-    """Every tool of the files in folder whose lines all parse; a file of work in progress loses only its bad tools."""
+def load(folder, withhold=False):
+    """Every tool of the files in folder whose lines all parse; a file of work in progress loses only its bad tools.
+
+    With `withhold`, one request of every fourth tool is set apart (`withheld`), for requests of new wording to tools that are known."""
     found = []
     for path in sorted(Path(folder).glob("*.txt")):
         reader = Reader(path).read()
         marks = sorted(t.line for t in reader.tools)
         bad = {max([m for m in marks if m <= line], default=0) for line, _ in reader.errors}
-        found += [Seed(tool, path.stem) for tool in reader.tools if tool.line not in bad or broken_only_by_counts(tool, reader)]
+        found += [Seed(tool, path.stem, withhold) for tool in reader.tools if tool.line not in bad or broken_only_by_counts(tool, reader)]
     return found
 
 
@@ -124,8 +127,11 @@ def broken_only_by_counts(tool, reader):
 
 
 class Seed:
-    def __init__(self, tool, domain):
-        self.tool, self.domain = tool, domain
+    def __init__(self, tool, domain, withhold=False):
+        self.tool, self.domain, self.withheld = tool, domain, None
+        number = zlib.crc32(tool.name.encode())
+        if withhold and number % 4 == 0 and len(tool.requests) > 6:
+            self.withheld = tool.requests.pop(number // 4 % len(tool.requests))
         self.words = name_words(tool.name)
         self.params = list(tool.params.values())
         self.nouns = self.swappable()
@@ -243,6 +249,10 @@ CODED = {"currency": V.CURRENCY_WORDS, "country": [(code, name) for name, code i
 DIGIT_NAMES = re.compile(r"\d|YYYY|HH|ISO|code|metre|meter|second|minute|hour|percent|decimal|kilo|gram|degree|dollar|default|unit|letter|lower|upper| in | as |without|e\.g\.")
 
 
+def noun_pattern(nouns):
+    return re.compile(r"\b(" + "|".join(nouns) + r")(s|es)?\b", re.I) if nouns else None
+
+
 class SeedTool:
     """One mutation of a seed: a tool with names, texts and values of its own."""
 
@@ -251,7 +261,7 @@ class SeedTool:
         self.group, self.key = seed.domain, ("seed", seed.tool.name)
         faithful = rng.random() < 0.32
         self.nouns = {} if faithful else self.draw_nouns(rng)
-        self.pattern = re.compile(r"\b(" + "|".join(self.nouns) + r")(s|es)?\b", re.I) if self.nouns else None
+        self.pattern = noun_pattern(self.nouns)
         self.case = self.own_case() if faithful else rng.choice(C.CASES)
         self.name = seed.tool.name if faithful else self.rename(rng)
         self.kept = self.keep_params(rng)

@@ -11,15 +11,15 @@ const MESSAGE = z.object({
   tool_calls: z.array(z.object({ function: CALL })).optional(),
 });
 const TOOL = z.object({ function: z.object({ name: z.string(), description: z.string().optional(), parameters: z.record(z.string(), z.unknown()).optional() }) });
-const KINDS = ['call', 'parallel', 'several', 'declined', 'absent', 'missing', 'result', 'chat'] as const;
-const ITEM = z.object({ kind: z.enum(KINDS), tools: z.array(z.string()), messages: z.array(MESSAGE).min(1), calls: z.array(CALL), answer: z.string().optional() });
+const KINDS = ['call', 'parallel', 'several', 'declined', 'absent', 'missing', 'result', 'chat', 'values', 'wording', 'names'] as const;
+const ITEM = z.object({ kind: z.enum(KINDS), tools: z.array(z.string()), messages: z.array(MESSAGE).min(1), calls: z.array(CALL), accept: z.array(z.record(z.string(), z.array(z.unknown()))).optional(), answer: z.string().optional() });
 const SET = z.object({ tools: z.record(z.string(), TOOL), items: z.array(ITEM) });
 
 export type CallKind = (typeof KINDS)[number];
 export type CallItem = z.infer<typeof ITEM>;
 export type CallSet = z.infer<typeof SET>;
 
-/** Kinds that want calls; the others want none. */
+/** Kinds that want calls and count as such; the last three differ from training in one thing alone and have figures of their own. */
 const CALLING: readonly CallKind[] = ['call', 'parallel', 'several'];
 const ABSTAINING: readonly CallKind[] = ['declined', 'absent', 'missing', 'chat'];
 
@@ -106,14 +106,27 @@ async function judge(model: ChatModel, set: CallSet, item: CallItem, maxTokens: 
     if (event.type === 'finish') tokens = event.usage.promptTokens + event.usage.completionTokens;
   }
   const tool = isDeepStrictEqual(calls.map((call) => call.name), item.calls.map((call) => call.name));
-  const exact = tool && calls.every((call, i) => isDeepStrictEqual(parseArguments(call), item.calls[i].arguments));
+  const exact = tool && calls.every((call, i) => sameArguments(parseArguments(call), item.calls[i].arguments, item.accept?.[i] ?? {}));
   return { item, exact, tool, refused: item.calls.length > 0 && calls.length === 0, text, calls, tokens };
 }
 
-/** Undefined where they are not JSON. */
-function parseArguments(call: ToolCall): unknown {
+type Arguments = Readonly<Record<string, unknown>>;
+
+/** Equal, but for values that the item accepts as well; null among those: the argument may be left out. */
+function sameArguments(got: Arguments | undefined, want: Arguments, accept: Readonly<Record<string, readonly unknown[]>>): boolean {
+  if (got === undefined) return false;
+  return [...new Set([...Object.keys(got), ...Object.keys(want)])].every((name) => {
+    const others = accept[name] ?? [];
+    if (!(name in got)) return others.includes(null);
+    return (name in want && isDeepStrictEqual(got[name], want[name])) || others.some((other) => other !== null && isDeepStrictEqual(got[name], other));
+  });
+}
+
+/** Undefined where they are no JSON object. */
+function parseArguments(call: ToolCall): Arguments | undefined {
   try {
-    return JSON.parse(call.arguments);
+    const value: unknown = JSON.parse(call.arguments);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Arguments) : undefined;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
