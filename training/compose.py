@@ -294,6 +294,23 @@ UNIT_NAMES = sorted(UNIT_WORDS)
 LARGER = {"ms": ("seconds", 1000), "seconds": ("minutes", 60), "s": ("minutes", 60), "minutes": ("hours", 60), "min": ("hours", 60), "g": ("kg", 1000), "mg": ("g", 1000), "m": ("km", 1000), "mm": ("cm", 10), "cm": ("m", 100), "ml": ("litres", 1000), "days": ("weeks", 7), "months": ("years", 12), "h": ("days", 24), "hours": ("days", 24)}
 
 
+SMALLER = {"seconds": ("milliseconds", 1000), "s": ("milliseconds", 1000), "hours": ("minutes", 60), "h": ("minutes", 60), "kg": ("grams", 1000), "g": ("milligrams", 1000), "km": ("metres", 1000), "m": ("centimetres", 100), "cm": ("millimetres", 10), "l": ("millilitres", 1000),
+           "liters": ("millilitres", 1000), "years": ("months", 12), "kw": ("watts", 1000), "days": ("hours", 24), "gb": ("megabytes", 1000)}
+UNIT_SIGNS = {"milliseconds": "ms", "minutes": "min", "grams": "g", "milligrams": "mg", "metres": "m", "centimetres": "cm", "millimetres": "mm", "millilitres": "ml", "watts": "W", "hours": "h", "megabytes": "MB"}
+
+
+def in_larger_unit(name, factor, rng):
+    """What a person says in the larger unit, and the value in the smaller one."""
+    name = {"kg": "kilos", "g": "grams", "km": "kilometres", "m": "metres", "cm": "centimetres"}.get(name, name) if rng.random() < 0.6 else name
+    one = name[:-1] if name.endswith("s") else name
+    a = "an" if one == "hour" else "a"
+    n = rng.choice((0.25, 0.5, 0.5, 0.75, 1, 1, 1.5, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, round(rng.uniform(0.1, 9), 1)))
+    said = {0.25: [f"a quarter of {a} {one}", f"0.25 {name}"], 0.5: [f"half {a} {one}", f"0.5 {name}"], 0.75: [f"three quarters of {a} {one}", f"0.75 {name}"], 1: [f"{a} {one}", f"one {one}", f"1 {one}"],
+            1.5: [f"{a} {one} and a half", f"one and a half {name}", f"1.5 {name}"], 2.5: [f"two and a half {name}", f"2.5 {name}"]}.get(n) or [f"{V.say_number(n, rng)} {name}"]
+    value = round(n * factor, 6)
+    return rng.choice(said), int(value) if float(value).is_integer() else value
+
+
 LONG = {"length": "long", "width": "wide", "height": "tall high", "depth": "deep", "weight": "heavy", "age": "old", "thickness": "thick", "duration": "long", "distance": "away", "speed": "fast", "radius": "around", "altitude": "high up"}
 
 
@@ -317,13 +334,15 @@ def united_maker(rng, lex):
 
     def draw(rng, today):
         n = V.integer(rng) if whole or rng.random() < 0.6 else V.decimal(rng)
-        if unit in LARGER and rng.random() < 0.12:
-            name, factor = LARGER[unit]
-            n = rng.choice((1, 2, 3, 4, 5, 6, 8, 10, 12, 0.5, 1.5, 2.5))
-            said = {0.5: "half a", 1.5: "one and a half", 2.5: "two and a half"}.get(n) or V.say_number(n, rng)
-            value = n * factor
-            name = name[:-1] if name.endswith("s") and n in (0.5, 1) else name
-            return f"{said} {name}", int(value) if float(value).is_integer() else value, False
+        if unit in LARGER and rng.random() < 0.2:
+            said, value = in_larger_unit(*LARGER[unit], rng)
+            if not whole or isinstance(value, int):
+                return said, value, False
+        if unit in SMALLER and not whole and rng.random() < 0.25:
+            name, factor = SMALLER[unit]
+            n = rng.choice((rng.randint(1, 19) * factor // 20, rng.randint(1, 12) * 5, rng.randint(1, 99) * 10))
+            value = round(n / factor, 6)
+            return f"{V.say_number(n, rng)} {name}" if rng.random() < 0.7 else f"{n}{UNIT_SIGNS.get(name, ' ' + name)}", int(value) if value.is_integer() else value, False
         if below_zero and rng.random() < 0.5:
             n = -n
         form = rng.choice(forms)
@@ -489,9 +508,20 @@ def describe(thing, obj, note, schema, rng, lex):
     return text
 
 
+def with_keywords(param, rng):
+    """The schema, now and then with keywords that do not matter to a call."""
+    schema, kind = param.schema, param.schema["type"]
+    if param.required or rng.random() > 0.12:
+        return schema
+    if rng.random() < 0.7:
+        plain = {"boolean": rng.random() < 0.5, "integer": rng.choice((0, 1, 5, 10, 20, 100)), "number": rng.choice((0, 1, 0.5, 10)), "array": []}.get(kind, rng.choice(("", "none", None)))
+        return {**schema, "default": rng.choice(schema["enum"]) if "enum" in schema else plain}
+    return {**schema, **({"minimum": rng.choice((0, 1))} if kind in ("integer", "number") else {"title": param.words.title()})}
+
+
 def function_json(name, description, params, rng):
     """The tool as the JSON line of the system prompt; now and then in another key order, as clients write it."""
-    parameters = {"type": "object", "properties": {p.name: p.schema for p in params}, "required": [p.name for p in params if p.required]}
+    parameters = {"type": "object", "properties": {p.name: with_keywords(p, rng) for p in params}, "required": [p.name for p in params if p.required]}
     roll = rng.random()
     if roll < 0.06:
         parameters["additionalProperties"] = False

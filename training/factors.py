@@ -17,7 +17,7 @@ VALUES = {kind: text.split("|") for kind, text in {
     "title": "The Heron Ledger|Notes from a Tin Roof|Seven Lukewarm Winters|Minutes of the Owl Club|Gravel and Honey|A Short History of Doors", "book": "The Heron Ledger|Notes from a Tin Roof|Seven Lukewarm Winters|Gravel and Honey", "movie": "Midnight at the Ferry|The Glass Herdsman|Two Tickets to Nowhere|Harvest of Static",
     "song": "Velvet Turbine|Sleepless in Gravel|Paper Comets|My Other Canoe", "food": "rutabaga|halloumi|gooseberries|tempeh|persimmon|buckwheat blini", "animal": "capybara|pangolin|okapi|axolotl|marmot|ibis", "topic": "beekeeping|tidal energy|Etruscan pottery|glacier retreat|speed knitting|submarine cables",
     "team": "Tidewater Rovers|Granite City Wolves|the Marsh Hornets|Atletico Bergamo", "brand": "Kestora|Blumquist|Nordhaven|Zephyrine", "species": "Lynx pardinus|common kingfisher|Corvus corax|hazel dormouse"}.items()}
-NOUNS = "brimstone|calabash|dulcimer|escutcheon|filigree|gazebo|halyard|isthmus|jodhpur|kumquat|lanyard|marzipan|nougat|obelisk|parapet|quiche|rhubarb|sextant|turnstile|umlaut|valance|wicket|yurt|zither|bobbin|cairn|dirigible|epaulette|firkin|gargoyle".split("|")
+NOUNS = "brimstone|calabash|dulcimer|escutcheon|filigree|gimlet|halyard|isthmus|jodhpur|kumquat|lanyard|marzipan|nougat|obelisk|parapet|quiche|rhubarb|sextant|tumbrel|umlaut|valance|wicket|yurt|zither|bobbin|cairn|dirigible|epaulette|firkin|gargoyle".split("|")
 
 
 def unseen_values():

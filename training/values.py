@@ -112,6 +112,8 @@ def say_number(n, rng):
             return str(n)
     if n == 12 and rng.random() < 0.2:
         return "a dozen"
+    if n in (6, 24) and rng.random() < 0.2:
+        return "half a dozen" if n == 6 else "two dozen"
     if n == 2 and rng.random() < 0.1:
         return rng.choice(("a couple of", "a pair of"))
     if 0 <= n <= 20 and rng.random() < 0.3 or 0 <= n < 100 and rng.random() < 0.12:
