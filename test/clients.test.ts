@@ -123,7 +123,7 @@ describe('openai', () => {
   test.each<[new (...args: never[]) => Error, object, string | null]>([
     [OpenAI.BadRequestError, { temperature: -1 }, 'temperature'],
     [OpenAI.BadRequestError, { messages: [] }, 'messages'],
-    [OpenAI.BadRequestError, { response_format: { type: 'json_object' } }, 'response_format'],
+    [OpenAI.BadRequestError, { response_format: { type: 'json_schema', json_schema: { name: 'x', schema: { type: 'text' } } } }, 'response_format.json_schema.schema'],
     [OpenAI.NotFoundError, { model: 'other' }, 'model'],
   ])('%o for %j', async (type, body, param) => {
     for (const stream of [false, true]) {

@@ -51,6 +51,10 @@ function show(event: ChatEvent): void {
     }
     case 'reasoning-delta':
       return console.log(event.text);
+    case 'tool-call-start':
+      return console.log(event.index, event.id, event.name);
+    case 'tool-call-delta':
+      return console.log(event.index, event.arguments, event.logprobs?.length);
     case 'tool-call':
       return console.log(event.index, event.call.name, event.call.arguments);
     case 'finish': {

@@ -95,7 +95,11 @@ describe('parts', () => {
   test('tags that are special tokens are read all the same', async () => {
     const special = ['<s>', '</s>', '<tool_call>', '</tool_call>'];
     const events = await chat('<tool_call>{"name": "f"}</tool_call>', { tools }, { special });
-    expect(events[0]).toMatchObject({ type: 'tool-call', call: { name: 'f', arguments: '{}' } });
+    expect(events.slice(0, 3)).toMatchObject([
+      { type: 'tool-call-start', index: 0, name: 'f' },
+      { type: 'tool-call-delta', index: 0, arguments: '{}' },
+      { type: 'tool-call', index: 0, call: { name: 'f', arguments: '{}' } },
+    ]);
   });
 
   test('reasoning, opened by the answer or by the prompt', async () => {
@@ -150,6 +154,67 @@ describe('refusals', () => {
     expect(() => model.stream({ messages, logitBias: { 99999: 1 } })).toThrow(RequestError);
     expect(() => model.complete({ prompt: [99999] })).toThrow(/99999/u);
     expect(() => model.complete({ prompt: '' })).toThrow(/empty/u);
+  });
+});
+
+describe('grammars', () => {
+  const weather = { name: 'weather', parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] } };
+  const distinct = { name: 'distinct', parameters: { type: 'object', properties: { tags: { type: 'array', uniqueItems: true } } } };
+
+  test('tools and formats have one, equal requests the same; else there is none', async () => {
+    const { model, requests } = setup('x');
+    const format = { type: 'choice', choices: ['x', 'y'] } as const;
+    for (const request of [{}, { tools: [weather] }, { tools: [{ ...weather }] }, { tools: [weather], toolChoice: 'none' } as const, { responseFormat: format }]) await collect(model.stream({ messages, ...request }));
+    await collect(model.complete({ prompt: 'Hi', responseFormat: format }));
+    const [plain, first, second, none, ...formats] = requests.map(({ grammar }) => grammar);
+    expect([plain, none]).toEqual([undefined, undefined]);
+    expect(first).toBeDefined();
+    expect(second).toBe(first);
+    expect(formats[0]).toBe(formats[1]);
+    await model.close();
+  });
+
+  test('what cannot be enforced is refused by name, unless the tool does without', async () => {
+    const { model, requests } = setup('x');
+    const failure = await collect(model.stream({ messages, tools: [weather, distinct] })).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(RequestError);
+    expect(failure).toMatchObject({ parameter: 'tools[1].parameters', message: expect.stringMatching(/uniqueItems at \/properties\/tags.*"strict": false/u) });
+    await collect(model.stream({ messages, tools: [weather, { ...distinct, strict: false }] }));
+    expect(requests).toHaveLength(1);
+    const format = await collect(model.stream({ messages, responseFormat: { type: 'json-schema', schema: distinct.parameters } })).catch((error: unknown) => error);
+    expect(format).toMatchObject({ parameter: 'responseFormat', message: expect.not.stringMatching(/strict/u) });
+  });
+
+  test('choices of no tool, and arguments that are no object, are refused at once', () => {
+    const { model } = setup('x');
+    expect(() => model.stream({ messages, toolChoice: 'required' })).toThrow(/no tools/u);
+    expect(() => model.stream({ messages, tools: [weather], toolChoice: { name: 'nobody' } })).toThrow(/"nobody"/u);
+    expect(() => model.stream({ messages, tools: [{ name: 'a', parameters: { type: 'string' } }] })).toThrow(/tools\[0\]\.parameters.*"string"/u);
+    expect(() => setup('x', { grammarRefusal: 'no grammars here' }).model.stream({ messages, tools: [weather] })).toThrow(/no grammars here/u);
+  });
+
+  test('an abort while the grammar is made ends the answer', async () => {
+    const { model, requests } = setup('x');
+    const signal = AbortSignal.abort();
+    expect(await collect(model.stream({ messages, tools: [weather], signal }))).toMatchObject([{ type: 'finish', reason: 'abort', usage: { completionTokens: 0 } }]);
+    expect(requests).toHaveLength(0);
+  });
+
+  test('a call streams as it comes, with the log-probabilities of its tokens', async () => {
+    const answer = 'Hm.<tool_call>{"name": "weather", "arguments": {"city": "Bern"}}</tool_call>';
+    const events = await chat(answer, { tools: [weather], logprobs: 0 });
+    const deltas = events.filter((event) => event.type === 'tool-call-delta');
+    expect(deltas.map((delta) => delta.arguments).join('')).toBe('{"city": "Bern"}');
+    expect(deltas.length).toBeGreaterThan(10);
+    const text = deltas.flatMap((delta) => delta.logprobs ?? []).map(({ token }) => token);
+    expect(text.join('')).toBe('<tool_call>{"name": "weather", "arguments": {"city": "Bern"}');
+  });
+
+  test('a call that the limit cuts off is not complete', async () => {
+    const events = await chat('<tool_call>{"name": "weather", "arguments": {"city": "Bern"}}</tool_call>', { tools: [weather], maxTokens: 50 });
+    expect(events.some(({ type }) => type === 'tool-call-start')).toBe(true);
+    expect(events.some(({ type }) => type === 'tool-call' || type === 'text-delta')).toBe(false);
+    expect(events.at(-1)).toMatchObject({ reason: 'length' });
   });
 });
 

@@ -1,11 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import type { EngineClient, EngineDescription, EngineStats, TokenLogprobs, TokensEvent } from '../engine/client.ts';
+import type { EngineClient, EngineDescription, EngineStats, GenerateRequest, TokenLogprobs, TokensEvent } from '../engine/client.ts';
 import { RequestError } from '../engine/request-error.ts';
+import { checkRequest } from '../engine/request.ts';
 import type { SamplingParams } from '../engine/sampling.ts';
-import { Detokenizer } from '../tokenizer/detokenizer.ts';
+import type { GrammarSource } from '../grammar/compile.ts';
+import { GrammarCompiler } from '../grammar/compiler.ts';
+import { GrammarError } from '../grammar/error.ts';
+import type { Grammar } from '../grammar/grammar.ts';
+import { Detokenizer, partialMatch } from '../tokenizer/detokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { answerGrammar, type AnswerStart, callableTools, formatGrammar } from './answer-grammar.ts';
 import type { ChatEvent, ChatModel, ChatRequest, ChatSampling, CompletionRequest, TokenLogprob, Usage } from './chat-model.ts';
-import { type OutputFormat, type OutputPart, OutputRouter, outputFormat, tagsOf } from './parse.ts';
+import { familyOf, tagsOf } from './families.ts';
+import type { Family } from './families.ts';
+import { type OutputPart, OutputParser } from './parse.ts';
 import type { ChatTemplate, TemplateInput } from './template.ts';
 
 export interface LocalModelOptions {
@@ -17,6 +25,13 @@ export interface LocalModelOptions {
   /** What the checkpoint's generation_config.json says. */
   readonly defaults?: ChatSampling;
   readonly observer?: GenerationObserver;
+  readonly compiler?: Compiler;
+}
+
+/** Makes grammars without holding up this thread. */
+export interface Compiler {
+  compile(source: GrammarSource, signal?: AbortSignal): Promise<Grammar>;
+  close(): Promise<void>;
 }
 
 /** Told of every step and every end; times in seconds. */
@@ -30,7 +45,16 @@ export class ContextLengthError extends RequestError {
   override name = 'ContextLengthError';
 }
 
-type Sampled = Omit<ChatSampling, 'stop'> & { readonly stop?: readonly string[]; readonly cacheSalt?: string; readonly signal?: AbortSignal };
+type Sampled = ChatSampling & Pick<ChatRequest, 'responseFormat' | 'cacheSalt' | 'signal'>;
+
+/** What to make of the tokens of an answer. */
+interface Answering {
+  readonly grammar: GrammarSource | null;
+  readonly parser: OutputParser | null;
+  /** Text in front of the answer. */
+  readonly echo?: string;
+  readonly defaults?: ChatSampling;
+}
 
 /** A checkpoint in this process: strings outside, tokens inside. */
 export class LocalModel implements ChatModel, AsyncDisposable {
@@ -40,7 +64,8 @@ export class LocalModel implements ChatModel, AsyncDisposable {
   readonly defaults: ChatSampling;
   observer: GenerationObserver | undefined;
   readonly #template: ChatTemplate | null;
-  readonly #format: OutputFormat;
+  readonly #family: Family;
+  readonly #compiler: Compiler;
   readonly #tags: ReadonlySet<number>;
   readonly #longestToken: number;
 
@@ -52,26 +77,29 @@ export class LocalModel implements ChatModel, AsyncDisposable {
     this.defaults = options.defaults ?? {};
     this.observer = options.observer;
     this.#template = options.template;
-    this.#format = outputFormat(options.template?.source ?? '');
-    this.#tags = new Set(tagsOf(this.#format).flatMap((tag) => tokenizer.tokenId(tag) ?? []));
+    this.#family = options.template?.family ?? familyOf('');
+    this.#compiler = options.compiler ?? new GrammarCompiler();
+    this.#tags = new Set(tagsOf(this.#family).flatMap((tag) => tokenizer.tokenId(tag) ?? []));
     this.#longestToken = longestToken(tokenizer);
   }
 
-  /** Throws RequestError at once where the request can't be served. */
+  /** Throws RequestError at once where the request can't be served; what its grammar is refused for comes with the first event. */
   stream(request: ChatRequest): AsyncIterable<ChatEvent> {
-    const prompt = this.prompt(request);
-    const router = new OutputRouter(this.#format, {
-      tools: request.tools !== undefined && request.tools.length > 0,
-      reasoning: prompt.trimEnd().endsWith(this.#format.reasoning.open),
-    });
-    return this.#generate(this.#fitting(prompt, (text) => this.tokenizer.encode(text)), request, router);
+    const tools = callableTools(request);
+    const prompt = this.prompt({ ...request, tools: request.toolChoice === 'none' ? [] : request.tools });
+    const start = this.#startOf(prompt);
+    const grammar = answerGrammar(this.#family, request, start, (tag) => this.#isSpecial(tag));
+    const begun = start.reasoning === 'begun' ? this.#family.reasoning.open : start.begun;
+    const parser = new OutputParser(this.#family, { tools: tools.map(({ name }) => name), begun });
+    return this.#generate(this.#fitting(prompt, (text) => this.tokenizer.encode(text)), request, { grammar, parser });
   }
 
   /** Continues a raw prompt: no template, no parsing. `defaults` stand in for what the request leaves out. */
   complete(request: CompletionRequest, defaults: ChatSampling = this.defaults): AsyncIterable<ChatEvent> {
     const tokens = typeof request.prompt === 'string' ? this.#fitting(request.prompt, (text) => this.encodePrompt(text)) : this.#checked(request.prompt);
     const echo = typeof request.prompt === 'string' ? request.prompt : this.tokenizer.decode(request.prompt, { skipSpecialTokens: true });
-    return this.#generate(tokens, request, null, { echo: request.echo === true ? echo : '', defaults });
+    const grammar = request.responseFormat === undefined ? null : formatGrammar(request.responseFormat);
+    return this.#generate(tokens, request, { grammar, parser: null, echo: request.echo === true ? echo : '', defaults });
   }
 
   /** Whether it takes messages, not only raw prompts. */
@@ -101,8 +129,8 @@ export class LocalModel implements ChatModel, AsyncDisposable {
     return this.engine.stats();
   }
 
-  close(): Promise<void> {
-    return this.engine.close();
+  async close(): Promise<void> {
+    await Promise.all([this.engine.close(), this.#compiler.close()]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -124,15 +152,46 @@ export class LocalModel implements ChatModel, AsyncDisposable {
     throw new ContextLengthError(`The prompt has at least ${least} tokens, but the model's context holds ${maxModelLength}, one of them for the answer`);
   }
 
-  #generate(
-    prompt: readonly number[],
-    request: Sampled,
-    router: OutputRouter | null,
-    { echo = '', defaults = this.defaults }: { echo?: string; defaults?: ChatSampling } = {},
-  ): AsyncIterable<ChatEvent> {
+  #isSpecial(tag: string): boolean {
+    const id = this.tokenizer.tokenId(tag);
+    return id !== undefined && this.tokenizer.isSpecial(id);
+  }
+
+  /** What the end of the prompt makes of the beginning of the answer. */
+  #startOf(prompt: string): AnswerStart {
+    const { reasoning, textOpen } = this.#family;
+    const end = prompt.trimEnd();
+    const begun = prompt.slice(prompt.length - partialMatch(prompt, [textOpen]));
+    if (end.endsWith(reasoning.open)) return { reasoning: 'begun', begun: '' };
+    return { reasoning: this.#template?.reasons === true && !end.endsWith(reasoning.close) ? 'optional' : 'none', begun };
+  }
+
+  #generate(prompt: readonly number[], request: Sampled, { grammar, defaults = this.defaults, ...rest }: Answering): AsyncIterable<ChatEvent> {
     const sampling = this.#sampling(request, prompt.length, defaults);
-    const steps = this.engine.generate({ prompt, sampling, cacheSalt: request.cacheSalt }, request.signal);
-    return this.#events(steps, prompt.length, sampling, request.stop ?? defaults.stop ?? [], router, echo);
+    const generate = { prompt, sampling, cacheSalt: request.cacheSalt };
+    const { grammarRefusal } = this.description;
+    checkRequest(generate, this.description);
+    if (grammar !== null && grammarRefusal !== null) throw new RequestError(grammarRefusal, request.responseFormat === undefined ? 'tools' : 'responseFormat');
+    const stop = request.stop ?? defaults.stop ?? [];
+    const steps = grammar === null ? this.engine.generate(generate, request.signal) : this.#constrained(generate, grammar, request.signal);
+    return this.#events(steps, prompt.length, sampling, stop, rest);
+  }
+
+  /** The grammar is compiled from now on; the engine hears of the request when it is there. */
+  #constrained(request: GenerateRequest, source: GrammarSource, signal: AbortSignal | undefined): AsyncIterable<TokensEvent> {
+    const compiled = this.#compiler.compile(source, signal);
+    compiled.catch(() => {}); // whoever reads the events is told
+    const generate = async function* (this: LocalModel): AsyncGenerator<TokensEvent, void, undefined> {
+      let grammar: Grammar;
+      try {
+        grammar = await compiled;
+      } catch (error) {
+        if (signal?.aborted === true) return;
+        throw error instanceof GrammarError ? refused(error) : error;
+      }
+      yield* this.engine.generate({ ...request, grammar }, signal);
+    };
+    return generate.call(this);
   }
 
   async *#events(
@@ -140,10 +199,9 @@ export class LocalModel implements ChatModel, AsyncDisposable {
     promptTokens: number,
     sampling: SamplingParams,
     stop: readonly string[],
-    router: OutputRouter | null,
-    echo: string,
+    { parser, echo = '' }: Pick<Answering, 'parser' | 'echo'>,
   ): AsyncGenerator<ChatEvent, void, undefined> {
-    const answer = new Answer(this.tokenizer, new Detokenizer(this.tokenizer, { stop, keep: router === null ? undefined : this.#tags }), router);
+    const answer = new Answer(this.tokenizer, new Detokenizer(this.tokenizer, { stop, keep: parser === null ? undefined : this.#tags }), parser);
     const clock = new Clock(this.observer);
     let usage: Usage = { promptTokens, cachedTokens: 0, completionTokens: 0 };
     let reason: 'stop' | 'length' | 'abort' = 'abort';
@@ -212,6 +270,11 @@ export class LocalModel implements ChatModel, AsyncDisposable {
 /** Seeds are whole numbers of 53 bits. */
 const SEEDS = 2 ** 53;
 
+function refused(error: GrammarError): RequestError {
+  const hint = error.part.startsWith('tools') ? '; "strict": false on the tool leaves its arguments unchecked' : '';
+  return new RequestError(error.message + hint, error.part);
+}
+
 function logitBias(bias: Readonly<Record<string, number>>, vocabSize: number): [number, number][] {
   return Object.entries(bias).map(([key, value]) => {
     const token = Number(key);
@@ -231,17 +294,21 @@ function longestToken(tokenizer: Tokenizer): number {
 
 /** Steps of the engine become events: one stretch of text a step, whatever it holds. */
 class Answer {
+  /** Complete calls. */
   toolCalls = 0;
   readonly #tokenizer: Tokenizer;
   readonly #detokenizer: Detokenizer;
-  readonly #router: OutputRouter | null;
+  readonly #parser: OutputParser | null;
+  /** Of the call that is being read. */
+  #callId = '';
+  #callIndex = -1;
   /** Of tokens whose text is not given out yet, with the place of that text. */
   #logprobs: { readonly start: number; readonly end: number; readonly entry: TokenLogprob }[] = [];
 
-  constructor(tokenizer: Tokenizer, detokenizer: Detokenizer, router: OutputRouter | null) {
+  constructor(tokenizer: Tokenizer, detokenizer: Detokenizer, parser: OutputParser | null) {
     this.#tokenizer = tokenizer;
     this.#detokenizer = detokenizer;
-    this.#router = router;
+    this.#parser = parser;
   }
 
   get stopped(): string | null {
@@ -258,7 +325,7 @@ class Answer {
       text += this.#detokenizer.push(step.tokens[i]);
       const logprobs = step.logprobs?.[i];
       if (logprobs === undefined) continue;
-      this.#logprobs.push({ start, end: this.#detokenizer.decodedLength, entry: this.#tokenLogprob(step.tokens[i], logprobs) });
+      this.#logprobs.push({ start, end: this.#detokenizer.decodedLength, entry: this.#tokenLogprob(step.tokens[i], logprobs, step.legalMass[i], step.forced[i]) });
     }
     return this.#events(text, before, false);
   }
@@ -269,31 +336,39 @@ class Answer {
   }
 
   #events(text: string, start: number, last: boolean): ChatEvent[] {
-    if (this.#router === null) return text === '' ? [] : [this.#text(text, start + text.length)];
-    const parts = text === '' ? [] : this.#router.push(text);
-    if (last) parts.push(...this.#router.finish());
+    if (this.#parser === null) return text === '' ? [] : [{ type: 'text-delta', text, ...this.#logprobsOf(start, start + text.length) }];
+    const parts = text === '' ? [] : this.#parser.push(text);
+    if (last) parts.push(...this.#parser.finish());
     return parts.map((part) => this.#event(part));
   }
 
   #event(part: OutputPart): ChatEvent {
-    if (part.type === 'tool-call') {
-      const call = { id: `call_${randomUUID().replaceAll('-', '').slice(0, 24)}`, name: part.name, arguments: part.arguments };
-      return { type: 'tool-call', index: this.toolCalls++, call };
+    switch (part.type) {
+      case 'text':
+        return { type: 'text-delta', text: part.text, ...this.#logprobsOf(part.start, part.end) };
+      case 'reasoning':
+        return { type: 'reasoning-delta', text: part.text };
+      case 'call-start':
+        this.#callId = `call_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
+        return { type: 'tool-call-start', index: ++this.#callIndex, id: this.#callId, name: part.name };
+      case 'call-delta':
+        return { type: 'tool-call-delta', index: this.#callIndex, arguments: part.arguments, ...this.#logprobsOf(part.start, part.end) };
+      case 'call':
+        this.toolCalls++;
+        return { type: 'tool-call', index: this.#callIndex, call: { id: this.#callId, name: part.name, arguments: part.arguments } };
     }
-    if (part.type === 'reasoning') return { type: 'reasoning-delta', text: part.text };
-    this.#logprobs = this.#logprobs.filter(({ start, end }) => start >= part.start || end > part.start);
-    return this.#text(part.text, part.end);
   }
 
-  /** With the log-probabilities of the tokens that begin before `end`. */
-  #text(text: string, end: number): ChatEvent {
-    const count = this.#logprobs.findIndex(({ start }) => start >= end);
+  /** Of the tokens that begin within a stretch of the raw text; those before it belong to no event. */
+  #logprobsOf(start: number, end: number): { logprobs?: TokenLogprob[] } {
+    this.#logprobs = this.#logprobs.filter((token) => token.start >= start || token.end > start);
+    const count = this.#logprobs.findIndex((token) => token.start >= end);
     const entries = this.#logprobs.splice(0, count < 0 ? this.#logprobs.length : count);
-    return entries.length === 0 ? { type: 'text-delta', text } : { type: 'text-delta', text, logprobs: entries.map(({ entry }) => entry) };
+    return entries.length === 0 ? {} : { logprobs: entries.map(({ entry }) => entry) };
   }
 
-  #tokenLogprob(token: number, { logprob, top }: TokenLogprobs): TokenLogprob {
-    return { ...this.#named(token, logprob), top: top.map(([id, value]) => this.#named(id, value)) };
+  #tokenLogprob(token: number, { logprob, top }: TokenLogprobs, legalMass: number, forced: boolean): TokenLogprob {
+    return { ...this.#named(token, logprob), legalMass, forced, top: top.map(([id, value]) => this.#named(id, value)) };
   }
 
   #named(token: number, logprob: number): { token: string; bytes: number[]; logprob: number } {

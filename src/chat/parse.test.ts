@@ -1,21 +1,24 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { OutputRouter, outputFormat, type OutputPart, type RouterOptions } from './parse.ts';
+import { familyOf } from './families.ts';
+import { OutputParser, type OutputPart, type ParserOptions } from './parse.ts';
 
-const format = outputFormat('');
+const hermes = familyOf('');
+const tools = ['f', 'g'];
 
 type Merged = [type: string, ...rest: string[]];
 
 /** Parts with neighbours of one type joined, so that the cuts do not matter. */
-function route(pieces: readonly string[], options: RouterOptions = { tools: true }): Merged[] {
-  const router = new OutputRouter(format, options);
+function route(pieces: readonly string[], options: ParserOptions = { tools }): Merged[] {
+  const parser = new OutputParser(hermes, options);
   const parts: OutputPart[] = [];
-  for (const piece of pieces) parts.push(...router.push(piece));
-  parts.push(...router.finish());
+  for (const piece of pieces) parts.push(...parser.push(piece));
+  parts.push(...parser.finish());
   const merged: Merged[] = [];
   for (const part of parts) {
     const last = merged.at(-1);
-    if (part.type === 'tool-call') merged.push(['tool-call', part.name, part.arguments]);
+    if (part.type === 'call') merged.push(['tool-call', part.name, part.arguments]);
+    else if (part.type === 'call-start' || part.type === 'call-delta') continue;
     else if (last?.[0] === part.type) last[1] += part.text;
     else merged.push([part.type, part.text]);
   }
@@ -24,7 +27,7 @@ function route(pieces: readonly string[], options: RouterOptions = { tools: true
 
 const call = (args: string, name = 'f'): string => `<tool_call>\n{"name": "${name}", "arguments": ${args}}\n</tool_call>`;
 
-const cases: [title: string, text: string, expected: Merged[], options?: RouterOptions][] = [
+const cases: [title: string, text: string, expected: Merged[], options?: ParserOptions][] = [
   ['plain text', 'Hello  world \n', [['text', 'Hello  world \n']]],
   ['nothing', '', []],
   ['white space', ' \n', [['text', ' \n']]],
@@ -41,19 +44,20 @@ const cases: [title: string, text: string, expected: Merged[], options?: RouterO
   ['the closing tag is cut', '<tool_call>\n{"name": "f", "arguments": {}}\n</tool', [['tool-call', 'f', '{}']]],
   ['a brace too many', '<tool_call>{"name": "f", "arguments": {}}}\n</tool_call>ok', [['tool-call', 'f', '{}'], ['text', 'ok']]],
   ['malformed: not JSON', 'a\n<tool_call>f(x)</tool_call>', [['text', 'a\n<tool_call>f(x)</tool_call>']]],
-  ['malformed: a brace is missing', '<tool_call>{"name": "f", "arguments": {}</tool_call> x', [['text', '<tool_call>{"name": "f", "arguments": {}</tool_call> x']]],
+  ['a brace is missing', '<tool_call>{"name": "f", "arguments": {}</tool_call> x', [['tool-call', 'f', '{}'], ['text', 'x']]],
+  ['malformed: a brace of the arguments is missing', '<tool_call>{"name": "f", "arguments": {"a": [1}}</tool_call> x', [['text', '<tool_call>{"name": "f", "arguments": {"a": [1}}</tool_call> x']]],
   ['malformed: no name', '<tool_call>{"arguments": {}}</tool_call>', [['text', '<tool_call>{"arguments": {}}</tool_call>']]],
   ['malformed: arguments are a list', call('[1]'), [['text', call('[1]')]]],
   ['malformed: cut off', ' <tool_call>{"name": "f', [['text', ' <tool_call>{"name": "f']]],
   ['malformed, then well formed', `<tool_call>oops ${call('{}')}`, [['text', '<tool_call>oops'], ['tool-call', 'f', '{}']]],
-  ['a call without tools is text', call('{}'), [['text', call('{}')]], { tools: false }],
+  ['a call without tools is text', call('{}'), [['text', call('{}')]], { tools: [] }],
   ['a tag that never comes', 'a < b <tool_cal', [['text', 'a < b <tool_cal']]],
   ['reasoning', '<think>\nhm, <b>\n</think>\n\nYes.', [['reasoning', 'hm, <b>'], ['text', 'Yes.']]],
   ['reasoning and a call', `<think>look up</think>${call('{}')}`, [['reasoning', 'look up'], ['tool-call', 'f', '{}']]],
   ['empty reasoning', '<think>\n\n</think>\n\nYes.', [['text', 'Yes.']]],
   ['reasoning cut off', '<think>\nhm', [['reasoning', 'hm']]],
   ['a call in reasoning is reasoning', `<think>${call('{}')}</think>ok`, [['reasoning', call('{}')], ['text', 'ok']]],
-  ['reasoning opened by the prompt', '\nhm\n</think>\n\nYes.', [['reasoning', 'hm'], ['text', 'Yes.']], { tools: false, reasoning: true }],
+  ['reasoning opened by the prompt', '\nhm\n</think>\n\nYes.', [['reasoning', 'hm'], ['text', 'Yes.']], { tools: [], begun: '<think>' }],
   ['think tags later on are text', 'Use <think>x</think>.', [['text', 'Use <think>x</think>.']]],
 ];
 
@@ -80,16 +84,16 @@ test('any pieces of any text give the same parts', () => {
 });
 
 test('parts tell their place in the raw text', () => {
-  const router = new OutputRouter(format, { tools: true });
+  const parser = new OutputParser(hermes, { tools });
   const text = `<think>\nab</think>\ncd\n${call('{}')}`;
-  const parts = [...router.push(text), ...router.finish()];
-  for (const part of parts) if (part.type !== 'tool-call') expect(text.slice(part.start, part.end)).toBe(part.text);
-  expect(parts.map((part) => part.type)).toEqual(['reasoning', 'text', 'tool-call']);
+  const parts = [...parser.push(text), ...parser.finish()];
+  for (const part of parts) if (part.type === 'text' || part.type === 'reasoning') expect(text.slice(part.start, part.end)).toBe(part.text);
+  expect(parts.map((part) => part.type)).toEqual(['reasoning', 'text', 'call-start', 'call-delta', 'call']);
 });
 
 test('text streams without waiting for more than a tag could hide', () => {
-  const router = new OutputRouter(format, { tools: true });
-  expect(router.push('Hello wor')).toMatchObject([{ text: 'Hello wor' }]);
-  expect(router.push('ld <')).toMatchObject([{ text: 'ld' }]);
-  expect(router.push('b>')).toMatchObject([{ text: ' <b>' }]);
+  const parser = new OutputParser(hermes, { tools });
+  expect(parser.push('Hello wor')).toMatchObject([{ text: 'Hello wor' }]);
+  expect(parser.push('ld <')).toMatchObject([{ text: 'ld' }]);
+  expect(parser.push('b>')).toMatchObject([{ text: ' <b>' }]);
 });

@@ -1,4 +1,4 @@
-import type { ChatEvent, ChatFinishReason, ChatMessage, ChatModel, ChatRequest, TokenLogprob, ToolCall, Usage } from './chat-model.ts';
+import type { ChatEvent, ChatFinishReason, ChatMessage, ChatModel, ChatRequest, ResponseFormat, TokenLogprob, ToolCall, ToolChoice, Usage } from './chat-model.ts';
 
 export interface RemoteModelOptions {
   /** The name under which it is served here. */
@@ -84,6 +84,9 @@ function remoteRequest(model: string, request: ChatRequest): Record<string, unkn
     model,
     messages: request.messages.map(remoteMessage),
     tools: request.tools?.length ? request.tools.map((tool) => ({ type: 'function', function: tool })) : undefined,
+    tool_choice: request.tools?.length ? remoteToolChoice(request.toolChoice) : undefined,
+    parallel_tool_calls: request.tools?.length ? request.parallelToolCalls : undefined,
+    ...remoteFormat(request.responseFormat),
     chat_template_kwargs: request.templateArguments,
     temperature: request.temperature,
     top_k: request.topK,
@@ -106,6 +109,28 @@ function remoteRequest(model: string, request: ChatRequest): Record<string, unkn
   };
 }
 
+function remoteToolChoice(choice: ToolChoice | undefined): unknown {
+  return typeof choice === 'object' ? { type: 'function', function: choice } : choice;
+}
+
+/** What OpenAI has no field for goes under vLLM's. */
+function remoteFormat(format: ResponseFormat | undefined): Record<string, unknown> {
+  switch (format?.type) {
+    case undefined:
+      return {};
+    case 'json-object':
+      return { response_format: { type: 'json_object' } };
+    case 'json-schema':
+      return { response_format: { type: 'json_schema', json_schema: { name: 'answer', strict: true, schema: format.schema } } };
+    case 'regex':
+      return { structured_outputs: { regex: format.pattern } };
+    case 'choice':
+      return { structured_outputs: { choice: format.choices } };
+    case 'grammar':
+      return { structured_outputs: { grammar: format.text } };
+  }
+}
+
 function remoteMessage(message: ChatMessage): Record<string, unknown> {
   switch (message.role) {
     case 'system':
@@ -124,6 +149,9 @@ interface RemoteLogprob {
   readonly token: string;
   readonly bytes?: readonly number[] | null;
   readonly logprob: number;
+  /** Tetrad's own. */
+  readonly legal_mass?: number | null;
+  readonly forced?: boolean;
 }
 
 /** What is read of a chunk; every part may be missing. */
@@ -148,11 +176,14 @@ interface RemoteChunk {
 
 const FINISH_REASONS: Record<string, ChatFinishReason> = { length: 'length', tool_calls: 'tool-calls' };
 
-/** Chunks become events; tool calls come in fragments and are given out whole. */
+type RemoteCallPart = NonNullable<NonNullable<NonNullable<RemoteChunk['choices']>[number]['delta']>['tool_calls']>[number];
+
+/** Chunks become events. */
 class RemoteAnswer {
   #usage = NO_USAGE;
   #reason: ChatFinishReason | null = null;
-  readonly #calls = new Map<number, ToolCall>();
+  /** By the endpoint's own index; ours count in the order of their beginnings. */
+  readonly #calls = new Map<number, { readonly index: number; readonly call: ToolCall }>();
 
   *chunk(chunk: RemoteChunk): Generator<ChatEvent> {
     if (chunk.error !== undefined) throw new RemoteError(`The endpoint failed while answering: ${chunk.error.message ?? JSON.stringify(chunk.error)}`);
@@ -167,23 +198,34 @@ class RemoteAnswer {
     const delta = choice?.delta;
     const reasoning = delta?.reasoning_content ?? delta?.reasoning;
     if (reasoning) yield { type: 'reasoning-delta', text: reasoning };
-    const logprobs = choice?.logprobs?.content?.map((entry): TokenLogprob => ({ ...named(entry), top: (entry.top_logprobs ?? []).map(named) }));
-    if (delta?.content || logprobs?.length) yield { type: 'text-delta', text: delta?.content ?? '', ...(logprobs?.length ? { logprobs } : {}) };
-    for (const part of delta?.tool_calls ?? []) {
-      const call = this.#calls.get(part.index) ?? { id: '', name: '', arguments: '' };
-      this.#calls.set(part.index, {
-        id: part.id ?? call.id,
-        name: call.name + (part.function?.name ?? ''),
-        arguments: call.arguments + (part.function?.arguments ?? ''),
-      });
-    }
+    const logprobs = choice?.logprobs?.content?.map((entry): TokenLogprob => ({
+      ...named(entry),
+      legalMass: entry.legal_mass ?? null,
+      forced: entry.forced ?? false,
+      top: (entry.top_logprobs ?? []).map(named),
+    }));
+    const calls = delta?.tool_calls ?? [];
+    const scored = logprobs?.length ? { logprobs } : {};
+    if (delta?.content || (calls.length === 0 && logprobs?.length)) yield { type: 'text-delta', text: delta?.content ?? '', ...scored };
+    // Log-probabilities beside several calls belong to no one of them.
+    for (const part of calls) yield* this.#callPart(part, calls.length === 1 && !delta?.content ? scored : {});
     if (choice?.finish_reason) this.#reason = FINISH_REASONS[choice.finish_reason] ?? 'stop';
+  }
+
+  /** The first part of a call has its id and name whole. */
+  *#callPart(part: RemoteCallPart, scored: { readonly logprobs?: readonly TokenLogprob[] }): Generator<ChatEvent> {
+    const known = this.#calls.get(part.index);
+    const json = part.function?.arguments ?? '';
+    const { index, call } = known ?? { index: this.#calls.size, call: { id: part.id ?? '', name: part.function?.name ?? '', arguments: '' } };
+    this.#calls.set(part.index, { index, call: { ...call, arguments: call.arguments + json } });
+    if (known === undefined) yield { type: 'tool-call-start', index, id: call.id, name: call.name };
+    if (json !== '' || scored.logprobs !== undefined) yield { type: 'tool-call-delta', index, arguments: json, ...scored };
   }
 
   *finish(): Generator<ChatEvent> {
     if (this.#reason === null) throw new RemoteError('The endpoint broke off its answer');
-    let index = 0;
-    for (const call of this.#calls.values()) yield { type: 'tool-call', index: index++, call };
+    // A call that the limit cut off is not given out as a whole.
+    if (this.#reason !== 'length') for (const { index, call } of this.#calls.values()) yield { type: 'tool-call', index, call };
     yield { type: 'finish', reason: this.#reason, usage: this.#usage };
   }
 }

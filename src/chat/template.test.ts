@@ -65,7 +65,7 @@ describe('tool calls', () => {
 
   test('a tool message learns the name of its tool', () => {
     const messages: ChatMessage[] = [call('{}'), { role: 'tool', content: '4', toolCallId: 'c1' }];
-    expect(render('{{ messages[1].name }}', messages)).toBe('f');
+    expect(render("{% if messages[0].tool_calls and messages[1].role == 'tool' %}{{ messages[1].name }}{% endif %}", messages)).toBe('f');
   });
 
   test('an assistant message without calls has no tool_calls', () => {

@@ -1,6 +1,9 @@
 import { Environment, Interpreter, Template } from '@huggingface/jinja';
 import { RequestError } from '../engine/request-error.ts';
 import type { ChatMessage, ToolCall, ToolDefinition } from './chat-model.ts';
+import { type Family, familyOf } from './families.ts';
+import { fitMessages, type TemplateTool, type Turn } from './history.ts';
+import { isObject } from './json.ts';
 
 export interface TemplateInput {
   readonly messages: readonly ChatMessage[];
@@ -17,13 +20,19 @@ export interface TemplateTokens {
 
 /** A checkpoint's Jinja chat template: messages and tools → the text of the prompt. */
 export class ChatTemplate {
-  readonly source: string;
+  readonly family: Family;
+  /** Whether it knows of reasoning before the answer. */
+  readonly reasons: boolean;
+  readonly #source: string;
   readonly #template: Template;
   readonly #tokens: TemplateTokens;
   readonly #now: () => Date;
+  #system: boolean | null = null;
 
   constructor(source: string, tokens: TemplateTokens, now: () => Date = () => new Date()) {
-    this.source = source;
+    this.#source = source;
+    this.family = familyOf(source);
+    this.reasons = source.includes(this.family.reasoning.close);
     try {
       this.#template = new Template(source);
     } catch (error) {
@@ -35,11 +44,42 @@ export class ChatTemplate {
 
   render(input: TemplateInput): string {
     const numbers = new NumberLexemes();
+    const tools = (input.tools ?? []).map(templateTool);
+    const turns = fitMessages(this.family, this.#source, input.messages, tools, () => this.#showsSystem());
+    try {
+      return this.#render(turns, tools, input, numbers);
+    } catch (error) {
+      // Some templates take descriptions for granted.
+      if (!(error instanceof RequestError) || tools.length === 0) throw error;
+      return this.#render(turns, tools.map(described), input, numbers);
+    }
+  }
+
+  /** Whether it takes a system message, and does not drop it. */
+  #showsSystem(): boolean {
+    this.#system ??= this.#probe();
+    return this.#system;
+  }
+
+  #probe(): boolean {
+    const turns: Turn[] = [
+      { role: 'system', content: PROBE },
+      { role: 'user', content: 'x' },
+    ];
+    try {
+      return this.#render(turns, [], {}, new NumberLexemes()).includes(PROBE);
+    } catch (error) {
+      if (error instanceof RequestError) return false;
+      throw error;
+    }
+  }
+
+  #render(turns: readonly Turn[], tools: readonly TemplateTool[], input: Partial<TemplateInput>, numbers: NumberLexemes): string {
     const variables = {
       ...GLOBALS,
       ...input.templateArguments,
-      messages: templateMessages(input.messages, numbers),
-      tools: input.tools === undefined || input.tools.length === 0 ? null : input.tools.map(templateTool),
+      messages: templateMessages(turns, this.family, numbers),
+      tools: tools.length === 0 ? null : tools,
       documents: null,
       add_generation_prompt: input.addGenerationPrompt ?? true,
       bos_token: this.#tokens.bosToken ?? '',
@@ -65,6 +105,8 @@ export class ChatTemplate {
   }
 }
 
+const PROBE = 'aVeryUnlikelySystemMessage';
+
 const GLOBALS = {
   true: true,
   false: false,
@@ -83,39 +125,48 @@ export function chatTemplate(tokenizer: TemplateTokens & { readonly chatTemplate
   return tokenizer.chatTemplate === null ? null : new ChatTemplate(tokenizer.chatTemplate, tokenizer);
 }
 
-function templateTool(tool: ToolDefinition): Record<string, unknown> {
+/** The tool with a description, if an empty one, of itself and of each of its parameters. */
+function described({ type, function: { name, description = '', parameters } }: TemplateTool): TemplateTool {
+  return { type, function: { name, description, parameters: withDescriptions(parameters) as Record<string, unknown> } };
+}
+
+function withDescriptions(schema: unknown): unknown {
+  if (!isObject(schema)) return schema;
+  const { properties, items, ...rest } = schema;
+  return {
+    description: '',
+    ...rest,
+    ...(isObject(properties) ? { properties: Object.fromEntries(Object.entries(properties).map(([name, property]) => [name, withDescriptions(property)])) } : {}),
+    ...(items === undefined ? {} : { items: withDescriptions(items) }),
+  };
+}
+
+function templateTool(tool: ToolDefinition): TemplateTool {
   const { name, description, parameters = { type: 'object', properties: {} } } = tool;
   return { type: 'function', function: { name, ...(description === undefined ? {} : { description }), parameters } };
 }
 
 /** Messages as transformers hands them to templates: arguments of calls are objects, what is absent is undefined. */
-function templateMessages(messages: readonly ChatMessage[], numbers: NumberLexemes): Record<string, unknown>[] {
+function templateMessages(turns: readonly Turn[], family: Family, numbers: NumberLexemes): Record<string, unknown>[] {
   const toolNames = new Map<string, string>();
-  return messages.map((message) => {
-    switch (message.role) {
-      case 'system':
-      case 'user':
-        return { role: message.role, content: message.content };
-      case 'assistant': {
-        for (const call of message.toolCalls ?? []) toolNames.set(call.id, call.name);
-        const calls = message.toolCalls?.length ? message.toolCalls.map((call) => templateCall(call, numbers)) : undefined;
-        return {
-          role: 'assistant',
-          content: message.content ?? '',
-          ...(message.reasoning === undefined ? {} : { reasoning_content: message.reasoning }),
-          ...(calls === undefined ? {} : { tool_calls: calls }),
-        };
-      }
-      case 'tool': {
-        const name = message.name ?? toolNames.get(message.toolCallId);
-        return { role: 'tool', content: message.content, tool_call_id: message.toolCallId, ...(name === undefined ? {} : { name }) };
-      }
-    }
+  return turns.map((turn) => {
+    const { role, content, reasoning, calls = [], callId } = turn;
+    for (const call of calls) toolNames.set(call.id, call.name);
+    const name = turn.name ?? (callId === undefined ? undefined : toolNames.get(callId));
+    return {
+      role,
+      content,
+      ...(reasoning === undefined ? {} : { reasoning_content: reasoning }),
+      ...(calls.length === 0 ? {} : { tool_calls: calls.map((call) => templateCall(call, family, numbers)) }),
+      ...(callId === undefined ? {} : { tool_call_id: callId }),
+      ...(name === undefined ? {} : { name }),
+    };
   });
 }
 
-function templateCall(call: ToolCall, numbers: NumberLexemes): Record<string, unknown> {
-  return { id: call.id, type: 'function', function: { name: call.name, arguments: numbers.parse(call.arguments) } };
+function templateCall(call: ToolCall, family: Family, numbers: NumberLexemes): Record<string, unknown> {
+  const args = family.argumentsAsText ? call.arguments : numbers.parse(call.arguments);
+  return { id: call.id, type: 'function', function: { name: call.name, arguments: args } };
 }
 
 /**

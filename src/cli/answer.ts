@@ -33,7 +33,7 @@ export async function readAnswer(model: LocalModel, events: AsyncIterable<ChatEv
     if (event.type === 'text-delta') text += event.text;
     else if (event.type === 'reasoning-delta') reasoning += event.text;
     else if (event.type === 'tool-call') toolCalls.push(event.call);
-    else {
+    else if (event.type === 'finish') {
       const { completionTokens } = event.usage;
       const tokensPerSecond = completionTokens > 1 && last > first ? (completionTokens - 1) / (last - first) : null;
       return { text, reasoning, toolCalls, finishReason: event.reason, usage: event.usage, firstTokenSeconds: first, tokensPerSecond };

@@ -1,15 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { text as readAll } from 'node:stream/consumers';
-import { Command } from 'commander';
-import type { ChatEvent, ToolDefinition } from '../chat/chat-model.ts';
+import { Command, Option } from 'commander';
+import type { ChatEvent, ResponseFormat, ToolChoice, ToolDefinition } from '../chat/chat-model.ts';
 import type { LocalModel } from '../chat/local.ts';
 import { readAnswer, speedLine } from './answer.ts';
 import { defaultModel, type ModelFlags, modelOptions, openWithProgress, type SamplingFlags, samplingOptions } from './models.ts';
 import { reportErrors } from './terminal.ts';
 
-interface Flags extends ModelFlags, SamplingFlags {
+interface Flags extends ModelFlags, SamplingFlags, FormatFlags {
   readonly model?: string;
   readonly tools?: string;
+  readonly call?: string;
   readonly raw: boolean;
   readonly json: boolean;
 }
@@ -20,9 +21,10 @@ export function runCommand(): Command {
     .argument('[prompt]', 'the prompt; without it or with "-", standard input')
     .option('--model <dir>', 'checkpoint; the embedded model by default')
     .option('--tools <file>', 'JSON list of tools, as in OpenAI\'s requests')
+    .option('--call <name>', 'which tool to call; "required": any of them, "none"')
     .option('--raw', 'continue the text as it is, without the chat template', false)
     .option('--json', 'print the whole answer as JSON', false);
-  return samplingOptions(modelOptions(command)).action((prompt: string | undefined, flags: Flags) => reportErrors(() => run(prompt, flags)));
+  return formatOptions(samplingOptions(modelOptions(command))).action((prompt: string | undefined, flags: Flags) => reportErrors(() => run(prompt, flags)));
 }
 
 async function run(argument: string | undefined, flags: Flags): Promise<void> {
@@ -44,9 +46,43 @@ async function run(argument: string | undefined, flags: Flags): Promise<void> {
 function start(model: LocalModel, prompt: string, tools: ToolDefinition[] | undefined, flags: Flags): AsyncIterable<ChatEvent> {
   const { maxTokens, temperature, topP, seed, system } = flags;
   const sampling = { maxTokens, temperature, topP, seed };
-  if (flags.raw) return model.complete({ prompt, ...sampling });
+  const responseFormat = responseFormatOf(flags);
+  if (flags.raw) return model.complete({ prompt, responseFormat, ...sampling });
   const messages = [...(system === undefined ? [] : [{ role: 'system' as const, content: system }]), { role: 'user' as const, content: prompt }];
-  return model.stream({ messages, tools, ...sampling });
+  return model.stream({ messages, tools, toolChoice: toolChoice(flags.call), responseFormat, ...sampling });
+}
+
+function toolChoice(call: string | undefined): ToolChoice | undefined {
+  return call === undefined || call === 'required' || call === 'none' ? call : { name: call };
+}
+
+interface FormatFlags {
+  readonly jsonObject: boolean;
+  readonly jsonSchema?: string;
+  readonly regex?: string;
+  readonly choice?: readonly string[];
+  readonly grammar?: string;
+}
+
+function formatOptions(command: Command): Command {
+  const formats = [
+    new Option('--json-object', 'the answer is a JSON object').default(false),
+    new Option('--json-schema <file>', 'the answer is JSON that matches this schema'),
+    new Option('--regex <pattern>', 'the whole answer matches'),
+    new Option('--choice <text...>', 'the answer is one of these'),
+    new Option('--grammar <file>', 'the answer is of this EBNF (GBNF)'),
+  ];
+  const names = formats.map((option) => option.attributeName());
+  for (const option of formats) command.addOption(option.conflicts(names.filter((name) => name !== option.attributeName())));
+  return command;
+}
+
+function responseFormatOf({ jsonObject, jsonSchema, regex, choice, grammar }: FormatFlags): ResponseFormat | undefined {
+  if (jsonObject) return { type: 'json-object' };
+  if (jsonSchema !== undefined) return { type: 'json-schema', schema: parseFile(jsonSchema) };
+  if (regex !== undefined) return { type: 'regex', pattern: regex };
+  if (choice !== undefined) return { type: 'choice', choices: choice };
+  return grammar === undefined ? undefined : { type: 'grammar', text: readFileSync(grammar, 'utf8') };
 }
 
 function show(event: ChatEvent): void {

@@ -79,7 +79,7 @@ export class Batch {
     }
     if (matcher !== null) {
       const start = this.numMasks++ * this.maskWords;
-      matcher.fillMask(this.masks.subarray(start, start + this.maskWords));
+      request.fillMask(this.masks.subarray(start, start + this.maskWords));
     }
   }
 }

@@ -1,16 +1,20 @@
 import { setMaxListeners } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import type { Grammar } from '../grammar/grammar.ts';
 import type { LoadOptions } from '../model/load.ts';
+import { GenerationError, RequestError } from './request-error.ts';
 import { checkRequest } from './request.ts';
 import type { SamplingParams } from './sampling.ts';
-import { decodeStep, type FromWorker, type ToWorker, type WorkerSetup } from './wire.ts';
+import { decodeStep, MAX_GRAMMARS, Recent, type FromWorker, type NamedGrammar, type ToWorker, type WorkerSetup } from './wire.ts';
 
-export { RequestError } from './request-error.ts';
+export { GenerationError, RequestError } from './request-error.ts';
 
 /** A prompt to be continued. */
 export interface GenerateRequest {
   readonly prompt: readonly number[] | Int32Array;
   readonly sampling: SamplingParams;
+  /** What the output must be; it says where the text may end, whatever `ignoreEos` says. Requests that share the object share its masks. */
+  readonly grammar?: Grammar;
   /** Requests with different salts never share cached blocks (tenants). */
   readonly cacheSalt?: string;
 }
@@ -30,11 +34,16 @@ export interface TokensEvent {
   readonly logprobs: readonly TokenLogprobs[] | null;
   /** Share of the model's own probability that the grammar let through, one a token. */
   readonly legalMass: readonly number[];
+  /** Whether the grammar left no other, one a token. Such a token is not judged by the model, its scores NaN, unless logprobs are asked for. */
+  readonly forced: readonly boolean[];
   /** Prompt tokens found in the prefix cache; known from the first event on. */
   readonly numCachedTokens: number;
   /** Set on the last event. */
   readonly finishReason: FinishReason | null;
 }
+
+/** An event of a request that has said nothing. */
+export const NOTHING: TokensEvent = { tokens: [], logprobs: null, legalMass: [], forced: [], numCachedTokens: 0, finishReason: null };
 
 /** Counters and gauges of the engine since it started. */
 export interface EngineStats {
@@ -47,6 +56,8 @@ export interface EngineStats {
   readonly promptTokens: number;
   readonly cachedPromptTokens: number;
   readonly generatedTokens: number;
+  /** Generated tokens that a grammar left no choice about. */
+  readonly forcedTokens: number;
   readonly preemptions: number;
   readonly steps: number;
   readonly prefixCacheQueries: number;
@@ -59,6 +70,8 @@ export interface EngineDescription {
   /** Longest prompt plus output of one request, in tokens. */
   readonly maxModelLength: number;
   readonly eosTokenIds: readonly number[];
+  /** Why requests can't have a grammar; null where they can. */
+  readonly grammarRefusal: string | null;
   readonly backend: string;
   readonly backendDescription: string;
   readonly numBlocks: number;
@@ -75,6 +88,7 @@ export interface EngineClient {
   /**
    * Throws RequestError at once where the request can never be served (too long, bad sampling values). Ending the
    * iteration early, or aborting the signal, aborts the request at the next step boundary and frees its blocks.
+   * The iteration rejects with GenerationError where a grammar fails on the way.
    */
   generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<TokensEvent>;
   stats(): EngineStats;
@@ -123,6 +137,8 @@ class WorkerClient implements EngineClient {
   readonly ready: Promise<void>;
   readonly worker: Worker;
   readonly #streams = new Map<number, TokenStream>();
+  /** By which names the worker knows them. */
+  readonly #grammars = new Recent<Grammar, number>(MAX_GRAMMARS);
   #loaded: { readonly description: EngineDescription; stats: EngineStats } | null = null;
   #nextId = 0;
   /** Why nothing more can be generated. */
@@ -164,7 +180,10 @@ class WorkerClient implements EngineClient {
 
   generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<TokensEvent> {
     if (this.#ended !== null) throw this.#ended;
+    const { grammar, ...plain } = request;
     checkRequest(request, this.description);
+    const { grammarRefusal } = this.description;
+    if (grammar !== undefined && grammarRefusal !== null) throw new RequestError(grammarRefusal, 'grammar');
     const id = this.#nextId++;
     const abort = (): void => this.#send({ type: 'abort', id });
     const stream = new TokenStream((isCut) => {
@@ -175,7 +194,7 @@ class WorkerClient implements EngineClient {
     });
     if (this.#streams.size === 0) this.worker.ref();
     this.#streams.set(id, stream);
-    this.#send({ type: 'add', id, request });
+    this.#send({ type: 'add', id, request: plain, grammar: grammar === undefined ? null : this.#named(grammar, id) });
     if (signal?.aborted) abort();
     else if (signal !== undefined) listen(signal, abort);
     return stream;
@@ -189,8 +208,7 @@ class WorkerClient implements EngineClient {
   async #stop(): Promise<void> {
     if (this.#ended !== null) return;
     this.#ended = new Error('The engine is closed');
-    const aborted: TokensEvent = { tokens: [], logprobs: null, legalMass: [], numCachedTokens: 0, finishReason: 'abort' };
-    for (const stream of this.#streams.values()) stream.push(aborted);
+    for (const stream of this.#streams.values()) stream.push({ ...NOTHING, finishReason: 'abort' });
     const exit = new Promise<void>((resolve) => this.worker.once('exit', () => resolve()));
     this.#send({ type: 'close' });
     await orLater(exit, CLOSE_MS);
@@ -200,7 +218,18 @@ class WorkerClient implements EngineClient {
   #receive(words: Int32Array): void {
     const { stats, outputs } = decodeStep(words);
     this.#loaded!.stats = stats;
-    for (const { id, ...event } of outputs) this.#streams.get(id)?.push(event);
+    for (const { id, error, ...event } of outputs) {
+      if (error === null) this.#streams.get(id)?.push(event);
+      else this.#streams.get(id)?.fail(new GenerationError(error));
+    }
+  }
+
+  /** The worker gets a grammar once, and keeps the same ones as `#grammars` does. Named after the request that brings it. */
+  #named(grammar: Grammar, id: number): NamedGrammar {
+    const known = this.#grammars.get(grammar);
+    if (known !== undefined) return { id: known, grammar: null };
+    this.#grammars.set(grammar, id);
+    return { id, grammar };
   }
 
   /** The thread has stopped or is about to: whoever waits is told why. */

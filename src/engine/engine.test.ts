@@ -86,7 +86,7 @@ function randomRequest(random: (end: number) => number, maxModelLength: number):
       stopTokenIds: random(3) === 0 ? [random(VOCAB), random(VOCAB)] : [],
       ignoreEos: random(2) === 0,
       maxTokens: 1 + random(random(3) === 0 ? 60 : 12),
-      logprobs: random(4),
+      logprobs: random(4) === 0 ? null : random(4),
     }),
   };
 }
@@ -246,7 +246,7 @@ describe('how requests end', () => {
     engine.abort(0);
     engine.abort(1);
     run();
-    expect(events(0)).toEqual([{ id: 0, tokens: [], logprobs: [], legalMass: [], numCachedTokens: 0, finishReason: 'abort' }]);
+    expect(events(0)).toEqual([{ id: 0, tokens: [], logprobs: [], legalMass: [], forced: [], numCachedTokens: 0, finishReason: 'abort', error: null }]);
   });
 });
 
@@ -254,6 +254,7 @@ describe('constrained requests', () => {
   const only = (allowed: number[], forced: number[] = []): Matcher => {
     const queue = [...forced];
     return {
+      error: null,
       fillMask(mask) {
         mask.fill(0);
         for (const v of allowed) mask[v >> 5] |= 1 << (v & 31);
@@ -279,13 +280,41 @@ describe('constrained requests', () => {
 
   test('forced tokens are reported with the next sampled one, unjudged, and computed in one go', () => {
     const { engine, run, events } = makeEngine();
-    engine.add(0, { prompt: prompt(4), sampling: sampling({ maxTokens: 6, ignoreEos: true }) }, only([33], [20, 21, 22]));
+    engine.add(0, { prompt: prompt(4), sampling: sampling({ maxTokens: 6, logprobs: null }) }, only([33], [20, 21, 22]));
     run();
-    expect(events(0)[0].tokens).toEqual([20, 21, 22, 33]);
+    expect(events(0)[0]).toMatchObject({ tokens: [20, 21, 22, 33], forced: [true, true, true, false], logprobs: null });
     expect(events(0)[0].legalMass).toEqual([NaN, NaN, NaN, Math.fround(1 / VOCAB)]);
-    expect(events(0)[0].logprobs!.map(({ top }) => top.length)).toEqual([0, 0, 0, 2]);
     expect(events(0).flatMap(({ tokens }) => tokens)).toEqual([20, 21, 22, 33, 33, 33]);
-    expect(engine.stats().steps).toBe(4);
+    expect(engine.stats()).toMatchObject({ steps: 4, generatedTokens: 6, forcedTokens: 3 });
+  });
+
+  test('where log-probabilities are wanted, forced tokens are the same and are judged', () => {
+    const { engine, run, result } = makeEngine();
+    engine.add(0, { prompt: prompt(4), sampling: sampling({ maxTokens: 6, logprobs: 2 }) }, only([33], [20, 21, 22]));
+    run();
+    const { outputs } = result(0);
+    expect(outputs.map(({ token }) => token)).toEqual([20, 21, 22, 33, 33, 33]);
+    expect(outputs.map(({ forced }) => forced)).toEqual([true, true, true, false, false, false]);
+    expect(outputs.every(({ logprob, legalMass, top }) => logprob >= 0 && legalMass === Math.fround(1 / VOCAB) && top.length === 2)).toBe(true);
+    expect(engine.stats()).toMatchObject({ generatedTokens: 6, forcedTokens: 3 });
+  });
+
+  test('abort while tokens are forced', () => {
+    const { engine, run, result, pool } = makeEngine({ tokenBudget: 2 });
+    for (const id of [0, 1]) engine.add(id, { prompt: prompt(4, id), sampling: sampling({ maxTokens: 20, logprobs: id === 0 ? null : 2 }) }, only([33], [20, 21, 22, 23, 24, 25]));
+    for (let i = 0; i < 4; i++) engine.step();
+    for (const id of [0, 1]) engine.abort(id);
+    run();
+    for (const id of [0, 1]) expect(result(id)).toMatchObject({ finishReason: 'abort' });
+    expect(result(0).outputs.map(({ token }) => token)).toEqual([20, 21, 22, 23, 24, 25]);
+    expectNoLeak(pool);
+  });
+
+  test('a grammar ends with an end of sequence, whatever ignoreEos says', () => {
+    const { engine, run, result } = makeEngine();
+    engine.add(0, { prompt: prompt(4), sampling: sampling({ maxTokens: 9, ignoreEos: true }) }, only([0]));
+    run();
+    expect(result(0)).toMatchObject({ finishReason: 'stop', outputs: [{ token: 0 }] });
   });
 
   test('forced tokens alone may end a request', () => {
@@ -298,10 +327,41 @@ describe('constrained requests', () => {
   });
 
   test('a matcher that does not take its own token ends the request with abort', () => {
-    const { engine, run, result } = makeEngine();
+    const { engine, run, result, events } = makeEngine();
     engine.add(0, { prompt: prompt(4), sampling: sampling({ maxTokens: 9 }) }, { ...only([33]), accept: () => false });
     run();
     expect(result(0)).toMatchObject({ finishReason: 'abort', outputs: [{ token: 33 }] });
+    expect(events(0).at(-1)!.error).toBe('token 33 was drawn, which the grammar does not allow');
+  });
+
+  test.each(['fillMask', 'accept', 'forcedTokens'] as const)('a matcher that fails in %s ends the request with its reason', (place) => {
+    const { engine, run, events, pool } = makeEngine();
+    const failing = (): Matcher => {
+      let error: Error | null = null;
+      let calls = 0;
+      const at = (where: string): boolean => {
+        if (where === place && ++calls === 3) error = new Error('too many ways');
+        return error === null;
+      };
+      return {
+        get error() {
+          return error;
+        },
+        fillMask(mask) {
+          mask.fill(-2); // all but the end
+          if (!at('fillMask')) mask.fill(0).fill(1, 0, 1); // nothing but the end
+        },
+        accept: () => at('accept'),
+        forcedTokens() {
+          at('forcedTokens');
+          return [];
+        },
+      };
+    };
+    engine.add(0, { prompt: prompt(4), sampling: sampling({ maxTokens: 9 }) }, failing());
+    run();
+    expect(events(0).at(-1)).toMatchObject({ finishReason: 'abort', error: 'too many ways' });
+    expectNoLeak(pool);
   });
 });
 

@@ -17,6 +17,8 @@ export interface EngineShape extends SchedulerOptions, RequestLimits {
 /** What one step made known of the request with this id. */
 export interface EngineOutput extends TokensEvent {
   readonly id: number;
+  /** Why it was aborted, where nobody asked for that. */
+  readonly error: string | null;
 }
 
 export type Emit = (outputs: readonly EngineOutput[]) => void;
@@ -53,6 +55,7 @@ export class Engine {
   readonly #changed = new Set<Request>();
   #steps = 0;
   #generatedTokens = 0;
+  #forcedTokens = 0;
 
   constructor(runner: Runner, shape: EngineShape, emit: Emit) {
     this.#runner = runner;
@@ -69,7 +72,7 @@ export class Engine {
     const added = new Request(id, request, limit, key, matcher);
     this.#requests.set(id, added);
     this.scheduler.add(added);
-    added.appendForcedTokens(this.#shape.eosTokenIds);
+    added.force(this.#shape.eosTokenIds);
     if (added.finishReason !== null) this.#finish(added);
   }
 
@@ -114,7 +117,6 @@ export class Engine {
       request.numInFlight = 0;
       if (request.state === 'finished') return; // aborted since
       request.append(decodeResult(results, i, request.sampling.logprobs ?? 0), this.#shape.eosTokenIds);
-      request.appendForcedTokens(this.#shape.eosTokenIds);
       this.#changed.add(request);
       if (request.finishReason !== null) this.#finish(request);
     });
@@ -131,13 +133,16 @@ export class Engine {
       const tokens = request.unreported;
       request.unreported = [];
       this.#generatedTokens += tokens.length;
+      for (const { forced } of tokens) if (forced) this.#forcedTokens++;
       return {
         id: request.id,
         tokens: tokens.map(({ token }) => token),
         logprobs: request.sampling.logprobs === null ? null : tokens.map(({ logprob, top }) => ({ logprob, top })),
         legalMass: tokens.map(({ legalMass }) => legalMass),
+        forced: tokens.map(({ forced }) => forced),
         numCachedTokens: request.numCachedTokens ?? 0,
         finishReason: request.finishReason,
+        error: request.error,
       };
     });
     this.#changed.clear();
@@ -155,6 +160,7 @@ export class Engine {
       promptTokens,
       cachedPromptTokens,
       generatedTokens: this.#generatedTokens,
+      forcedTokens: this.#forcedTokens,
       preemptions,
       steps: this.#steps,
       prefixCacheQueries: this.scheduler.prefixCacheQueries,

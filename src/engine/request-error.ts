@@ -7,3 +7,8 @@ export class RequestError extends Error {
     this.parameter = parameter;
   }
 }
+
+/** The request was refused by nobody, but can't go on. */
+export class GenerationError extends Error {
+  override name = 'GenerationError';
+}

@@ -5,6 +5,8 @@ import { checkSampling, FORCED_SCORES, type OutputToken, type SamplingParams } f
 
 /** Constrains what a request may say. It sees every output token once, in order, except the one that stops the request. */
 export interface Matcher {
+  /** Why nothing more can be said, where that is the matcher's own fault. */
+  readonly error: Error | null;
   /** Sets the bits of the tokens that may come next and clears the others: bit i of word w is token 32·w + i. */
   fillMask(mask: Int32Array): void;
   /** False where the token was not allowed: the request then ends with `abort`. */
@@ -44,8 +46,12 @@ export class Request {
 
   state: 'waiting' | 'running' | 'finished' = 'waiting';
   finishReason: FinishReason | null = null;
+  /** Why it was aborted, where nobody asked for that. */
+  error: string | null = null;
   /** Prompt tokens found in the prefix cache at first admission; null before. */
   numCachedTokens: number | null = null;
+  /** Tokens that must come next but are sampled all the same, as the only legal ones, since their log-probabilities are wanted. */
+  readonly forced: number[] = [];
   /** Output tokens that no event has reported yet. */
   unreported: OutputToken[] = [];
 
@@ -78,23 +84,44 @@ export class Request {
     return this.numTokens < this.lengthLimit ? this.numTokens - this.numComputedTokens : 0;
   }
 
-  /** Appends an output token, which may end the request: see `finishReason`. */
+  /** The tokens that may come next, for a constrained request. */
+  fillMask(mask: Int32Array): void {
+    if (this.forced.length === 0) return this.matcher?.fillMask(mask);
+    mask.fill(0);
+    mask[this.forced[0] >> 5] = 1 << (this.forced[0] & 31);
+  }
+
+  /** Appends a sampled token and those that it forces; any of them may end the request: see `finishReason`. */
   append(output: OutputToken, eosTokenIds: readonly number[]): void {
+    const forced = this.forced.shift() !== undefined;
+    this.#append({ ...output, forced }, eosTokenIds);
+    if (!forced) this.force(eosTokenIds);
+  }
+
+  /** Appends what must come next, or has it sampled. */
+  force(eosTokenIds: readonly number[]): void {
+    if (this.matcher === null || this.finishReason !== null) return;
+    const tokens = this.matcher.forcedTokens();
+    if (this.sampling.logprobs !== null) this.forced.push(...tokens);
+    else for (const token of tokens) if (this.finishReason === null) this.#append({ token, forced: true, ...FORCED_SCORES }, eosTokenIds);
+  }
+
+  #append(output: OutputToken, eosTokenIds: readonly number[]): void {
     const { token } = output;
+    const { stopTokenIds, ignoreEos } = this.sampling;
+    if (this.matcher !== null && this.matcher.error !== null) return this.#fail(this.matcher.error); // the mask it was drawn under means nothing
     this.tokens.push(token);
     this.unreported.push(output);
-    const { stopTokenIds, ignoreEos } = this.sampling;
-    if (stopTokenIds.includes(token) || (!ignoreEos && eosTokenIds.includes(token))) this.finishReason = 'stop';
-    else if (this.matcher !== null && !this.matcher.accept(token)) this.finishReason = 'abort';
+    if (stopTokenIds.includes(token)) this.finishReason = 'stop';
+    // A grammar says itself where the text may end.
+    else if ((!ignoreEos || this.matcher !== null) && eosTokenIds.includes(token)) this.finishReason = 'stop';
+    else if (this.matcher !== null && !this.matcher.accept(token)) this.#fail(this.matcher.error ?? new Error(`token ${token} was drawn, which the grammar does not allow`));
     else if (this.tokens.length >= this.lengthLimit) this.finishReason = 'length';
   }
 
-  appendForcedTokens(eosTokenIds: readonly number[]): void {
-    if (this.matcher === null || this.finishReason !== null) return;
-    for (const token of this.matcher.forcedTokens()) {
-      this.append({ token, ...FORCED_SCORES }, eosTokenIds);
-      if (this.finishReason !== null) return;
-    }
+  #fail({ message }: Error): void {
+    this.finishReason = 'abort';
+    this.error = message;
   }
 }
 

@@ -101,7 +101,7 @@ describe('the arrays of a step', () => {
   test('a result gives token, scores and as many alternatives as were asked for', () => {
     const result = new Float32Array(2 * SAMPLE_RESULT).fill(-1);
     result.set([17, -0.5, 0.25, 17, -0.5, 3, -1.5], SAMPLE_RESULT);
-    expect(decodeResult(result, 1, 5)).toEqual({ token: 17, logprob: -0.5, legalMass: 0.25, top: [[17, -0.5], [3, -1.5]] });
+    expect(decodeResult(result, 1, 5)).toEqual({ token: 17, forced: false, logprob: -0.5, legalMass: 0.25, top: [[17, -0.5], [3, -1.5]] });
     expect(decodeResult(result, 1, 1).top).toEqual([[17, -0.5]]);
     expect(decodeResult(result, 1, 0).top).toEqual([]);
   });

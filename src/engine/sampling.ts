@@ -46,7 +46,7 @@ export const GREEDY: SamplingParams = {
   logprobs: null,
 };
 
-/** What the model thought of an output token. Of tokens that a matcher forced it was never asked: NaN. */
+/** What the model thought of an output token. Of tokens that were forced it is not asked unless logprobs are wanted: NaN. */
 export interface TokenScores {
   readonly logprob: number;
   /** Share of the model's own probability that the mask let through. */
@@ -59,6 +59,8 @@ export const FORCED_SCORES: TokenScores = { logprob: NaN, legalMass: NaN, top: [
 
 export interface OutputToken extends TokenScores {
   readonly token: number;
+  /** The grammar left no other. */
+  readonly forced: boolean;
 }
 
 /** Pairs of `logitBias` that one request may have. */
@@ -112,5 +114,5 @@ export function decodeResult(result: Float32Array, index: number, topLogprobs: n
   const [token, logprob, legalMass] = result.subarray(start, start + 3);
   const top: [number, number][] = [];
   for (let i = start + 3; i < start + 3 + 2 * topLogprobs && result[i] >= 0; i += 2) top.push([result[i], result[i + 1]]);
-  return { token, logprob, legalMass, top };
+  return { token, forced: false, logprob, legalMass, top };
 }

@@ -25,7 +25,7 @@ const sampled = (entries: readonly SampleEntry[]): number[][] => entries.map(({ 
 /** The token of a sampled row arrives. */
 function arrive(request: Request, token = 7): void {
   request.numInFlight = 0;
-  request.append({ token, logprob: 0, legalMass: 1, top: [] }, []);
+  request.append({ token, forced: false, logprob: 0, legalMass: 1, top: [] }, []);
 }
 /** Enqueues the step's sample: the tokens are in flight. */
 function sample(scheduler: Scheduler, plan: StepPlan): SampleEntry[] {

@@ -5,7 +5,7 @@ import { decodeStep, encodeStep } from './wire.ts';
 test('a step crosses unchanged', () => {
   const score = fc.oneof(fc.constant(NaN), fc.float());
   const top = fc.array(fc.tuple(fc.nat(200_000), fc.float()), { maxLength: 3 });
-  const token = fc.record({ token: fc.nat(200_000), legalMass: score, logprob: score, top });
+  const token = fc.record({ token: fc.nat(200_000), forced: fc.boolean(), legalMass: score, logprob: score, top });
   const output = fc
     .record({
       id: fc.nat(2 ** 31 - 1),
@@ -13,11 +13,13 @@ test('a step crosses unchanged', () => {
       hasLogprobs: fc.boolean(),
       numCachedTokens: fc.nat(100_000),
       finishReason: fc.constantFrom(null, 'stop' as const, 'length' as const, 'abort' as const),
+      error: fc.option(fc.string({ unit: 'binary' })),
     })
     .map(({ tokens, hasLogprobs, ...rest }) => ({
       ...rest,
       tokens: tokens.map(({ token }) => token),
       legalMass: tokens.map(({ legalMass }) => legalMass),
+      forced: tokens.map(({ forced }) => forced),
       logprobs: hasLogprobs ? tokens.map(({ logprob, top }) => ({ logprob, top })) : null,
     }));
   const count = fc.maxSafeNat();
@@ -30,6 +32,7 @@ test('a step crosses unchanged', () => {
     promptTokens: count,
     cachedPromptTokens: count,
     generatedTokens: count,
+    forcedTokens: count,
     preemptions: count,
     steps: count,
     prefixCacheQueries: count,

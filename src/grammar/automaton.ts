@@ -8,15 +8,15 @@ import { MAX_NESTING } from './grammar.ts';
 import type { Grammar, GrammarSymbol } from './grammar.ts';
 import { ListTable, PairTable, grown } from './intern.ts';
 import { STOP, openLexeme } from './lexeme.ts';
-import type { Lexeme } from './lexeme.ts';
+import type { Lexeme, TextPlace } from './lexeme.ts';
 
-const UNKNOWN = -2;
+export const UNKNOWN = -2;
 export const REJECT = -1;
 const EMPTY_STACK = 0;
 const MAX_CONFIGURATIONS = 20_000;
 const MAX_CLOSURE_STACKS = 50_000;
 /** States kept before the automaton starts afresh. */
-const MAX_STATES = 1 << 15;
+const MAX_STATES = 1 << 14;
 const MAX_STACKS = 1 << 21;
 
 /** Letters and digits first: where there is a choice, most often among them. */
@@ -61,7 +61,6 @@ export class Automaton {
   #singles!: PairTable;
   #singleStates!: number[];
   #accepting!: Uint8Array;
-  #free!: (number | undefined)[];
 
   constructor(grammar: Grammar) {
     this.#grammar = grammar;
@@ -82,7 +81,6 @@ export class Automaton {
     this.#singles = new PairTable();
     this.#singleStates = [];
     this.#accepting = new Uint8Array(64);
-    this.#free = [];
     this.transitions = new Int32Array(64 * 256).fill(UNKNOWN);
     const { configurations, accepts } = this.#closure(this.#push(this.#grammar.root, EMPTY_STACK));
     this.start = this.#intern(configurations, accepts);
@@ -123,16 +121,17 @@ export class Automaton {
     return SCAN_ORDER.some((byte) => this.step(state, byte) !== REJECT);
   }
 
-  /** How many characters of any string may come next. */
-  freeChars(state: number): number {
-    return (this.#free[state] ??= this.#mostFree(state));
-  }
-
-  #mostFree(state: number): number {
+  /** The texts within which the state is at a border of two characters, and the state without them. */
+  texts(state: number): { readonly texts: readonly TextPlace[]; readonly rest: number } {
     const set = this.#sets.lists[state];
-    let most = 0;
-    for (let i = 0; i + 1 < set.length; i += 2) most = Math.max(most, this.#lexeme(this.#lexemeStates.first[set[i]]).freeChars(this.#lexemeStates.second[set[i]]));
-    return most;
+    const texts: TextPlace[] = [];
+    const others: number[] = [];
+    for (let i = 0; i + 1 < set.length; i += 2) {
+      const place = this.#lexeme(this.#lexemeStates.first[set[i]]).place(this.#lexemeStates.second[set[i]]);
+      if (place === null) others.push(set[i], set[i + 1]);
+      else texts.push(place);
+    }
+    return { texts, rest: others.length === 0 ? REJECT : texts.length === 0 ? state : this.#intern(others, false) };
   }
 
   #step(state: number, byte: number): number {

@@ -275,9 +275,39 @@ export function lengthDfa(min: number, max: number): Dfa | null {
   };
 }
 
+/** Texts that contain none of `words`, each of which has a character at least (Aho and Corasick's automaton); null: every text. */
+export function textWithout(words: readonly string[]): Dfa | null {
+  if (words.length === 0) return null;
+  const { trie, ends } = trieOf(words);
+  const letters = alphabetOfSets([...new Set(trie.flatMap((edges) => [...edges.keys()]))].map((char) => [char, char]));
+  const width = letters.numClasses;
+  if (trie.length * width > MAX_CELLS) throw new BudgetError('too many strings to leave out');
+  const next = new Int32Array(trie.length * width).fill(DEAD);
+  // Breadth first: a node's fallback, the longest proper suffix of it in the trie, is complete before the node is.
+  const queue: { node: number; fallback: number }[] = [{ node: 0, fallback: 0 }];
+  for (const { node, fallback } of queue) {
+    if (ends.has(fallback)) ends.add(node);
+    letters.samples.forEach((char, letter) => {
+      const child = trie[node].get(char);
+      const otherwise = node === 0 ? 0 : next[fallback * width + letter];
+      if (child !== undefined) queue.push({ node: child, fallback: otherwise });
+      next[node * width + letter] = child ?? otherwise;
+    });
+  }
+  return trim(letters, next.map((target) => (ends.has(target) ? DEAD : target)), new Uint8Array(trie.length).fill(1));
+}
+
 /** Exactly these texts. */
 export function wordsDfa(words: readonly string[]): Dfa | null {
   if (words.length === 0) return null;
+  const { trie, ends } = trieOf(words);
+  const letters = alphabetOfSets([...new Set(trie.flatMap((edges) => [...edges.keys()]))].map((char) => [char, char]));
+  if (trie.length * letters.numClasses > MAX_CELLS) throw new BudgetError('too many strings to reason about');
+  const next = trie.flatMap((edges) => letters.samples.map((char) => edges.get(char) ?? DEAD));
+  return { bounds: letters.bounds, classOf: letters.classOf, numClasses: letters.numClasses, next: Int32Array.from(next), accepting: Uint8Array.from(trie, (_, state) => (ends.has(state) ? 1 : 0)) };
+}
+
+function trieOf(words: readonly string[]): { trie: Map<number, number>[]; ends: Set<number> } {
   const trie: Map<number, number>[] = [new Map()];
   const ends = new Set<number>();
   for (const word of words) {
@@ -295,8 +325,5 @@ export function wordsDfa(words: readonly string[]): Dfa | null {
     }
     ends.add(state);
   }
-  const letters = alphabetOfSets([...new Set(trie.flatMap((edges) => [...edges.keys()]))].map((char) => [char, char]));
-  if (trie.length * letters.numClasses > MAX_CELLS) throw new BudgetError('too many strings to reason about');
-  const next = trie.flatMap((edges) => letters.samples.map((char) => edges.get(char) ?? DEAD));
-  return { bounds: letters.bounds, classOf: letters.classOf, numClasses: letters.numClasses, next: Int32Array.from(next), accepting: Uint8Array.from(trie, (_, state) => (ends.has(state) ? 1 : 0)) };
+  return { trie, ends };
 }

@@ -4,9 +4,8 @@
  */
 import { ANY_CHAR, complement, union } from './charset.ts';
 import type { CharSet } from './charset.ts';
-import { BudgetError, GrammarError } from './error.ts';
-import { GrammarBuilder } from './grammar.ts';
-import type { Alternative, Grammar, GrammarSymbol } from './grammar.ts';
+import { BudgetError, GrammarError, spend } from './error.ts';
+import type { GrammarBuilder, GrammarSymbol } from './grammar.ts';
 import { treeDfa } from './nfa.ts';
 import type { RegexNode } from './regex.ts';
 
@@ -17,11 +16,11 @@ const MAX_REPEAT = 1_000;
 const MAX_DEPTH = 100;
 const MAX_RULES = 20_000;
 
-/** Throws GrammarError, with the line as its place. */
-export function compileEbnf(text: string): Grammar {
+/** The symbol of the rule named root. Throws GrammarError, with the line as its place. */
+export function addEbnf(builder: GrammarBuilder, text: string): GrammarSymbol {
   if (text.length > MAX_CHARACTERS) throw new GrammarError('', '', `the grammar has ${text.length} characters; ${MAX_CHARACTERS} are allowed`);
   const rules = new EbnfParser(text).parse();
-  return new EbnfCompiler(rules).compile();
+  return new EbnfCompiler(builder, rules).compile();
 }
 
 class EbnfParser {
@@ -174,31 +173,35 @@ function boundsOf(sign: string): readonly [number, number] {
   return [Number(min), max === undefined ? Number(min) : max === '' ? Infinity : Number(max)];
 }
 
+type Sequence = readonly GrammarSymbol[];
+
 class EbnfCompiler {
   readonly #rules: ReadonlyMap<string, Expression>;
-  readonly #builder = new GrammarBuilder('compact');
+  readonly #builder: GrammarBuilder;
   readonly #symbols = new Map<string, GrammarSymbol>();
-  readonly #choices = new Map<GrammarSymbol, readonly Alternative[]>();
-  #count = 0;
+  /** What each rule can become; defined once it is known which of it can be completed. */
+  readonly #choices = new Map<GrammarSymbol, readonly Sequence[]>();
+  /** Lexemes that take the empty text. */
+  readonly #empty = new Set<GrammarSymbol>();
 
-  constructor(rules: ReadonlyMap<string, Expression>) {
+  constructor(builder: GrammarBuilder, rules: ReadonlyMap<string, Expression>) {
+    this.#builder = builder;
     this.#rules = rules;
   }
 
-  compile(): Grammar {
+  compile(): GrammarSymbol {
     if (!this.#rules.has('root')) throw new GrammarError('root', '', 'the grammar has no rule named root');
     for (const name of this.#rules.keys()) this.#symbols.set(name, this.#builder.reserve());
     for (const [name, expression] of this.#rules) this.#define(this.#symbols.get(name) as GrammarSymbol, [this.#sequence(expression, name)]);
-    const grammar = this.#builder.finish(this.#symbols.get('root') as GrammarSymbol);
-    this.#checkLeftRecursion(grammar);
-    return this.#productive(grammar);
+    this.#checkLeftRecursion();
+    const root = this.#symbols.get('root') as GrammarSymbol;
+    this.#defineProductive(root);
+    return root;
   }
 
-  #define(symbol: GrammarSymbol, alternatives: readonly (readonly GrammarSymbol[])[]): GrammarSymbol {
-    if (++this.#count > MAX_RULES) throw new GrammarError('', '', 'the grammar is too large');
-    const rule = alternatives.map((symbols) => ({ symbols, height: 0 }));
-    this.#choices.set(symbol, rule);
-    this.#builder.define(symbol, { kind: 'choice', alternatives: rule });
+  #define(symbol: GrammarSymbol, alternatives: readonly Sequence[]): GrammarSymbol {
+    if (this.#choices.size >= MAX_RULES) throw new GrammarError('', '', 'the grammar is too large');
+    this.#choices.set(symbol, alternatives);
     return symbol;
   }
 
@@ -238,7 +241,9 @@ class EbnfCompiler {
     try {
       const dfa = treeDfa(tree, true);
       if (dfa === null) throw new GrammarError('', name, 'matches nothing');
-      return this.#builder.lexeme(`tree ${JSON.stringify(tree)}`, () => ({ kind: 'text', quoted: false, dfa, min: 0, max: Infinity, except: [] }));
+      const symbol = this.#builder.lexeme(`tree ${JSON.stringify(tree)}`, () => ({ kind: 'text', quoted: false, dfa, min: 0, max: Infinity, except: [] }));
+      if (dfa.accepting[0] === 1) this.#empty.add(symbol);
+      return symbol;
     } catch (error) {
       if (error instanceof BudgetError) throw new GrammarError('', name, error.message);
       throw error;
@@ -246,21 +251,18 @@ class EbnfCompiler {
   }
 
   /** A rule that can come back to itself before anything was read would never end. */
-  #checkLeftRecursion({ lexemes }: Grammar): void {
-    const empty = new Set<GrammarSymbol>();
-    const isEmpty = (symbol: GrammarSymbol): boolean => {
-      if (symbol >= 0) return empty.has(symbol);
-      const lexeme = lexemes[-1 - symbol];
-      return lexeme.kind === 'text' && lexeme.dfa?.accepting[0] === 1;
-    };
+  #checkLeftRecursion(): void {
+    const empty = new Set(this.#empty);
+    const isEmpty = (symbol: GrammarSymbol): boolean => empty.has(symbol);
     for (let size = -1; size !== empty.size; ) {
       size = empty.size;
-      for (const [symbol, alternatives] of this.#choices) if (alternatives.some(({ symbols }) => symbols.every(isEmpty))) empty.add(symbol);
+      spend(this.#choices.size);
+      for (const [symbol, alternatives] of this.#choices) if (alternatives.some((symbols) => symbols.every(isEmpty))) empty.add(symbol);
     }
     const nameOf = new Map([...this.#symbols].map(([name, symbol]) => [symbol, name]));
     const state = new Map<GrammarSymbol, 'open' | 'done'>();
     const first = (symbol: GrammarSymbol): GrammarSymbol[] =>
-      (this.#choices.get(symbol) ?? []).flatMap(({ symbols }) => {
+      (this.#choices.get(symbol) ?? []).flatMap((symbols) => {
         const end = symbols.findIndex((part) => !isEmpty(part));
         return symbols.slice(0, end < 0 ? symbols.length : end + 1).filter((part) => part >= 0);
       });
@@ -284,16 +286,18 @@ class EbnfCompiler {
   }
 
   /** Without alternatives that can never be completed, so that every prefix that is allowed leads somewhere. */
-  #productive(grammar: Grammar): Grammar {
+  #defineProductive(root: GrammarSymbol): void {
     const done = new Set<GrammarSymbol>();
-    const completes = ({ symbols }: Alternative): boolean => symbols.every((symbol) => symbol < 0 || done.has(symbol));
+    const completes = (symbols: Sequence): boolean => symbols.every((symbol) => symbol < 0 || done.has(symbol));
     for (let size = -1; size !== done.size; ) {
       size = done.size;
+      spend(this.#choices.size);
       for (const [symbol, alternatives] of this.#choices) if (alternatives.some(completes)) done.add(symbol);
     }
-    if (!done.has(grammar.root)) throw new GrammarError('root', '', 'no text can ever complete it');
-    const rules = grammar.rules.map((rule) => (rule.kind === 'choice' ? { ...rule, alternatives: rule.alternatives.filter(completes) } : rule));
-    return { ...grammar, rules };
+    if (!done.has(root)) throw new GrammarError('root', '', 'no text can ever complete it');
+    for (const [symbol, alternatives] of this.#choices) {
+      this.#builder.define(symbol, { kind: 'choice', alternatives: alternatives.filter(completes).map((symbols) => ({ symbols, height: 0 })) });
+    }
   }
 }
 

@@ -3,8 +3,9 @@ import { ALL_TEXTS, intersectDfa, matchesDfa, subtractDfa, wordsDfa } from './df
 import type { Dfa } from './dfa.ts';
 import { BudgetError, GrammarError } from './error.ts';
 import { canEnd } from './expand.ts';
-import { GrammarBuilder } from './grammar.ts';
-import type { Alternative, ArrayRule, Child, Grammar, GrammarSymbol, Item, ObjectRule, Whitespace } from './grammar.ts';
+import { MAX_NESTING } from './grammar.ts';
+import type { Alternative, ArrayRule, Child, GrammarBuilder, GrammarSymbol, Item, ObjectRule, Whitespace } from './grammar.ts';
+import { regexDfa } from './nfa.ts';
 import type { Normalizer } from './normalize.ts';
 import { INTEGER, keyOfNumbers, numberTable } from './numbers.ts';
 import type { NumberSet } from './numbers.ts';
@@ -15,6 +16,8 @@ import type { StringSet } from './strings.ts';
 
 /** declared: named properties in their order, others after them; any: as the model likes. */
 export type PropertyOrder = 'declared' | 'any';
+
+export type Notation = 'json' | 'python-call';
 
 interface ItemPlan {
   readonly plain: Term;
@@ -55,25 +58,71 @@ const ANY_NUMBER_TEXT = '-?(0|[1-9]\\d{0,20})(\\.\\d{1,20})?|-?\\d(\\.\\d{1,20})
 const INTEGER_TEXT = '0|-?[1-9]\\d{0,20}';
 const INTEGER_KEY = keyOfNumbers({ min: null, max: null, conditions: [INTEGER] });
 
+/** Names that can be keywords of a call. */
+const KEYWORD_TEXT = '[A-Za-z_][A-Za-z0-9_]*';
+const PYTHON_WORDS = { null: 'None', true: 'True', false: 'False' } as const;
+
+export interface EmitOptions {
+  readonly order: PropertyOrder;
+  readonly whitespace: Whitespace;
+  readonly closed: boolean;
+  readonly notation: Notation;
+}
+
 export class Emitter {
   readonly #normalizer: Normalizer;
   readonly #builder: GrammarBuilder;
-  readonly #order: PropertyOrder;
+  readonly #options: EmitOptions;
   readonly #plans = new Map<Term, Plan>();
   readonly #heights = new Map<Term, number>();
   readonly #symbols = new Map<Term, GrammarSymbol>();
 
-  constructor(normalizer: Normalizer, order: PropertyOrder, whitespace: Whitespace) {
+  constructor(normalizer: Normalizer, builder: GrammarBuilder, options: EmitOptions) {
     this.#normalizer = normalizer;
-    this.#builder = new GrammarBuilder(whitespace);
-    this.#order = order;
+    this.#builder = builder;
+    this.#options = options;
   }
 
-  emit(root: Term): Grammar {
+  emit(root: Term): GrammarSymbol {
     this.#explore(root);
     this.#settleHeights();
-    if (this.#height(root) === Infinity) throw new GrammarError('', '', 'no value satisfies the schema');
-    return this.#builder.finish(this.#symbol(root));
+    const height = this.#height(root);
+    if (height === Infinity) throw new GrammarError('', '', 'no value satisfies the schema');
+    if (height > MAX_NESTING) throw new GrammarError('', '', `every value nests deeper than ${MAX_NESTING}`);
+    return this.#options.notation === 'json' ? this.#symbol(root) : this.#call(root);
+  }
+
+  /** The objects among the values, as keyword arguments; objects within them are dictionaries. */
+  #call(root: Term): GrammarSymbol {
+    const objects = (this.#plans.get(root) as Plan).objects.filter((object) => this.#objectHeight(object) < Infinity);
+    if (objects.length === 0) throw new GrammarError('type', '', 'keyword arguments are an object');
+    const alternatives = objects.map((object) => ({ symbols: [this.#builder.rule(this.#callRule(object))], height: this.#objectHeight(object) }));
+    return this.#builder.rule({ kind: 'choice', alternatives });
+  }
+
+  #callRule(plan: ObjectPlan): ObjectRule {
+    const rule = this.#objectRule(plan);
+    const keyword = new RegExp(`^${KEYWORD_TEXT}$`, 'u');
+    const named = plan.named.filter(({ term }) => this.#height(term) < Infinity);
+    const wrong = named.find(({ name }) => !keyword.test(name));
+    if (wrong !== undefined) throw new GrammarError('properties', `/properties/${wrong.name}`, 'the name cannot be a keyword of a call in Python');
+    const open = plan.open.filter(({ term }) => this.#height(term) < Infinity);
+    return {
+      ...rule,
+      named: rule.named.map((key, i) => ({ ...key, key: this.#builder.words([named[i].name]) })),
+      open: rule.open.flatMap((key, i) => {
+        const words = this.#keywords(open[i]);
+        return words === null ? [] : [{ ...key, key: words }];
+      }),
+      punctuation: this.#builder.callPunctuation(this.#options.whitespace),
+    };
+  }
+
+  #keywords({ dfa, except }: KeyClass): GrammarSymbol | null {
+    const keyword = regexDfa(KEYWORD_TEXT, { whole: true });
+    const words = dfa === null || keyword === null ? keyword : intersectDfa(dfa, keyword);
+    if (words === null) return null;
+    return this.#builder.lexeme(`keywords ${keyOfStrings({ words: null, dfa: words, min: 0, max: Infinity })} ${JSON.stringify(except)}`, () => ({ kind: 'text', quoted: false, dfa: words, min: 0, max: Infinity, except }));
   }
 
   #explore(root: Term): void {
@@ -114,7 +163,8 @@ export class Emitter {
   }
 
   #scalars(shapes: Shapes): GrammarSymbol[] {
-    const words = (['null', 'true', 'false'] as const).filter((word) => shapes[word]) as string[];
+    const literals = (['null', 'true', 'false'] as const).filter((word) => shapes[word]);
+    const words: string[] = literals.map((word) => (this.#options.notation === 'json' ? word : PYTHON_WORDS[word]));
     const symbols: GrammarSymbol[] = [];
     for (const set of shapes.strings) {
       if (set.words === null) symbols.push(this.#text(set));
@@ -160,10 +210,14 @@ export class Emitter {
     const required = new Set(shape.required);
     budget.spend(names.size);
     const named = [...names].map((name) => ({ name, term: termOfKey(shape, name, terms), required: required.has(name) }));
-    const open = shape.max === 0 ? [] : this.#keyClasses(shape, [...names]);
+    const open = shape.max === 0 || this.#isClosed(shape) ? [] : this.#keyClasses(shape, [...names]);
     const sure = required.size + 1;
     if (open.length > 0 && shape.min > sure) this.#refuseCount(shape, term, sure);
     return { shape, named: named.filter((key) => key.term !== FALSE), open };
+  }
+
+  #isClosed({ layers }: ObjectShape): boolean {
+    return this.#options.closed && layers.some(({ says }) => says === 'properties') && !layers.some(({ says }) => says === 'others');
   }
 
   #refuseCount({ min }: ObjectShape, term: Term, sure: number): never {
@@ -298,6 +352,7 @@ export class Emitter {
       max: Math.min(shape.max, bound),
       minMatches: shape.contains?.min ?? 0,
       maxMatches: shape.contains?.max ?? Infinity,
+      punctuation: this.#builder.punctuation(this.#options.whitespace),
     };
   }
 
@@ -314,7 +369,8 @@ export class Emitter {
       }),
       min: shape.min,
       max: shape.max,
-      ordered: this.#order === 'declared',
+      ordered: this.#options.order === 'declared',
+      punctuation: this.#builder.punctuation(this.#options.whitespace),
     };
   }
 }

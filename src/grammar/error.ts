@@ -5,21 +5,22 @@ export class GrammarError extends Error {
   readonly keyword: string;
   /** JSON pointer (schemas) or line (grammars) of it. */
   readonly pointer: string;
+  readonly reason: string;
+  /** Which part of a source made of several: its label, or the steps that lead to it; empty where there is one only. */
+  readonly part: string;
 
-  constructor(keyword: string, pointer: string, reason: string) {
-    super(`${keyword === '' ? '' : `${keyword} at `}${pointer === '' ? 'the root' : pointer}: ${reason}`);
+  constructor(keyword: string, pointer: string, reason: string, part = '') {
+    super(`${part === '' ? '' : `${part}: `}${keyword === '' ? '' : `${keyword} at `}${pointer === '' ? 'the root' : pointer}: ${reason}`);
     this.keyword = keyword;
     this.pointer = pointer;
+    this.reason = reason;
+    this.part = part;
   }
 }
 
 /** Work that a compile may do before it is refused: hostile input ends in bounded time and memory. */
 export class Budget {
-  #left: number;
-
-  constructor(units: number) {
-    this.#left = units;
-  }
+  #left = 2_000_000;
 
   spend(units: number): void {
     this.#left -= units;

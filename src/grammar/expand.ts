@@ -35,7 +35,7 @@ export class Expansion {
   }
 
   #expand(symbol: GrammarSymbol): readonly Alternative[] {
-    const { rules, punctuation } = this.#grammar;
+    const { rules } = this.#grammar;
     if (symbol >= rules.length) {
       const state = this.#states[symbol - rules.length];
       if (state.kind === 'items') return this.#items(state);
@@ -43,8 +43,8 @@ export class Expansion {
     }
     const rule = rules[symbol];
     if (rule.kind === 'choice') return rule.alternatives;
-    if (rule.kind === 'array') return [{ symbols: [punctuation.openArray, this.#symbol({ kind: 'items', rule, index: 0, matches: 0 })], height: 1 }];
-    return [{ symbols: [punctuation.openObject, this.#symbol({ kind: 'members', rule, seen: 0n, count: 0, next: 0 })], height: 1 }];
+    if (rule.kind === 'array') return [{ symbols: [rule.punctuation.openArray, this.#symbol({ kind: 'items', rule, index: 0, matches: 0 })], height: 1 }];
+    return [{ symbols: [rule.punctuation.openObject, this.#symbol({ kind: 'members', rule, seen: 0n, count: 0, next: 0 })], height: 1 }];
   }
 
   #symbol(state: ContainerState): GrammarSymbol {
@@ -59,7 +59,7 @@ export class Expansion {
   }
 
   #items({ rule, index, matches }: Extract<ContainerState, { kind: 'items' }>): Alternative[] {
-    const { comma, closeArray, endArray } = this.#grammar.punctuation;
+    const { comma, closeArray, endArray } = rule.punctuation;
     const out: Alternative[] = [];
     if (index >= rule.min && matches >= rule.minMatches) out.push({ symbols: [index === 0 ? endArray : closeArray], height: 0 });
     if (index >= rule.max) return out;
@@ -75,8 +75,8 @@ export class Expansion {
   }
 
   #members(state: Extract<ContainerState, { kind: 'members' }>): Alternative[] {
-    const { comma, closeObject, endObject } = this.#grammar.punctuation;
     const { rule, seen, count } = state;
+    const { comma, closeObject, endObject } = rule.punctuation;
     const out: Alternative[] = [];
     const complete = rule.named.every(({ required }, i) => !required || hasBit(seen, i));
     if (complete && count >= rule.min) out.push({ symbols: [count === 0 ? endObject : closeObject], height: 0 });
@@ -90,9 +90,15 @@ export class Expansion {
   }
 
   #member({ rule, seen, count, next }: Extract<ContainerState, { kind: 'member' }>): Alternative[] {
-    const { colon } = this.#grammar.punctuation;
+    const { colon } = rule.punctuation;
     const out: Alternative[] = [];
-    const missing = rule.named.reduce((sum, { required }, i) => sum + (required && !hasBit(seen, i) ? 1 : 0), 0);
+    let missing = 0;
+    let unseen = 0;
+    rule.named.forEach(({ required }, i) => {
+      if (hasBit(seen, i)) return;
+      unseen++;
+      if (required) missing++;
+    });
     const add = (key: GrammarSymbol, child: Child, after: { seen: bigint; next: number }, needed: number, available: number): void => {
       if (count + 1 + needed > rule.max || count + 1 + available < rule.min) return;
       // Beyond the bounds the count need not be told apart; other keys may repeat, so only the first of them counts towards the least.
@@ -103,7 +109,7 @@ export class Expansion {
     for (let i = next; i < rule.named.length; i++) {
       const { key, child, required } = rule.named[i];
       if (hasBit(seen, i)) continue;
-      const later = rule.ordered ? rule.named.length - i - 1 : rule.named.filter((_, j) => j !== i && !hasBit(seen, j)).length;
+      const later = rule.ordered ? rule.named.length - i - 1 : unseen - 1;
       add(key, child, { seen: seen | (1n << BigInt(i)), next: rule.ordered ? i + 1 : 0 }, missing - (required ? 1 : 0), later + open);
       if (rule.ordered && required) return out;
     }

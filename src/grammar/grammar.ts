@@ -1,4 +1,5 @@
 /** A compiled grammar: rules over lexemes, as plain values that can cross threads. automaton.ts runs it. */
+import { GrammarError } from './error.ts';
 import { regexDfa } from './nfa.ts';
 import type { LexemeSpec } from './lexeme.ts';
 
@@ -32,6 +33,7 @@ export interface ArrayRule {
   /** How many items must match `contains`, and may. */
   readonly minMatches: number;
   readonly maxMatches: number;
+  readonly punctuation: Punctuation;
 }
 
 export interface NamedKey {
@@ -50,6 +52,7 @@ export interface ObjectRule {
   readonly max: number;
   /** Named keys come in declared order, then the others. */
   readonly ordered: boolean;
+  readonly punctuation: Punctuation;
 }
 
 export interface ChoiceRule {
@@ -75,15 +78,15 @@ export interface Grammar {
   readonly lexemes: readonly LexemeSpec[];
   readonly rules: readonly Rule[];
   readonly root: GrammarSymbol;
-  readonly punctuation: Punctuation;
 }
 
-/** flexible: a space, or a line break with indentation, where JSON allows it; compact: none. */
-export type Whitespace = 'flexible' | 'compact';
+/** flexible: a space, or a line break with indentation, where JSON allows it; spaced: one after commas and colons; compact: none. */
+export type Whitespace = 'flexible' | 'spaced' | 'compact';
 
 /** Bounded, so that a model can't go on writing spaces. */
-const GAP: Readonly<Record<Whitespace, string>> = { flexible: '( |\\r?\\n( {0,64}|\\t{0,16}))?', compact: '' };
-const COLON_GAP: Readonly<Record<Whitespace, string>> = { flexible: ' ?', compact: '' };
+const GAP = '( |\\r?\\n( {0,64}|\\t{0,16}))?';
+/** Inside brackets, after a comma, after a colon. */
+const GAPS: Readonly<Record<Whitespace, readonly [string, string, string]>> = { flexible: [GAP, GAP, ' ?'], spaced: ['', ' ', ' '], compact: ['', '', ''] };
 
 /** Containers within each other; deeper ones can't be written. */
 export const MAX_NESTING = 64;
@@ -92,11 +95,7 @@ export class GrammarBuilder {
   readonly #lexemes: LexemeSpec[] = [];
   readonly #lexemeIndex = new Map<string, GrammarSymbol>();
   readonly #rules: (Rule | null)[] = [];
-  readonly #whitespace: Whitespace;
-
-  constructor(whitespace: Whitespace) {
-    this.#whitespace = whitespace;
-  }
+  readonly #punctuation = new Map<Whitespace, Punctuation>();
 
   /** Equal keys share a lexeme. */
   lexeme(key: string, make: () => LexemeSpec): GrammarSymbol {
@@ -111,6 +110,10 @@ export class GrammarBuilder {
 
   words(words: readonly string[]): GrammarSymbol {
     return this.lexeme(`words ${JSON.stringify(words)}`, () => ({ kind: 'words', words }));
+  }
+
+  special(token: string): GrammarSymbol {
+    return this.lexeme(`special ${token}`, () => ({ kind: 'special', token }));
   }
 
   /** Text that matches the whole pattern, as it stands. */
@@ -131,24 +134,52 @@ export class GrammarBuilder {
     return this.#rules.push(rule) - 1;
   }
 
-  finish(root: GrammarSymbol): Grammar {
-    const punctuation = this.#punctuation();
-    const rules = this.#rules.map((rule) => rule ?? { kind: 'choice' as const, alternatives: [] });
-    return { lexemes: this.#lexemes, rules, root, punctuation };
+  choice(alternatives: readonly (readonly GrammarSymbol[])[]): GrammarSymbol {
+    return this.rule({ kind: 'choice', alternatives: alternatives.map((symbols) => ({ symbols, height: 0 })) });
   }
 
-  #punctuation(): Punctuation {
-    const gap = GAP[this.#whitespace];
-    return {
-      openArray: this.pattern(`\\[${gap}`),
-      openObject: this.pattern(`\\{${gap}`),
-      comma: this.pattern(`,${gap}`),
-      colon: this.pattern(`:${COLON_GAP[this.#whitespace]}`),
-      closeArray: this.pattern(`${gap}\\]`),
-      closeObject: this.pattern(`${gap}\\}`),
+  /** item{min,max}, with a separator between items: right-recursive, one rule for each item that may be left out. */
+  repeat(item: readonly GrammarSymbol[], min: number, max: number, separator: readonly GrammarSymbol[] = []): GrammarSymbol[] {
+    const next = [...separator, ...item];
+    if (max === Infinity) {
+      const loop = this.reserve();
+      this.define(loop, { kind: 'choice', alternatives: [{ symbols: [], height: 0 }, { symbols: [...next, loop], height: 0 }] });
+      if (min === 0) return separator.length === 0 ? [loop] : [this.choice([[], [...item, loop]])];
+      return [...item, ...Array.from({ length: min - 1 }, () => next).flat(), loop];
+    }
+    let tail: GrammarSymbol | null = null;
+    for (let i = max - 1; i >= min; i--) tail = this.choice([[], [...(i === 0 ? item : next), ...(tail === null ? [] : [tail])]]);
+    return [...Array.from({ length: min }, (_, i) => (i === 0 ? item : next)).flat(), ...(tail === null ? [] : [tail])];
+  }
+
+  finish(root: GrammarSymbol): Grammar {
+    return { lexemes: this.#lexemes, rules: this.#rules.map((rule) => rule ?? { kind: 'choice' as const, alternatives: [] }), root };
+  }
+
+  punctuation(whitespace: Whitespace): Punctuation {
+    let punctuation = this.#punctuation.get(whitespace);
+    if (punctuation !== undefined) return punctuation;
+    const gaps = GAPS[whitespace];
+    if (gaps === undefined) throw new GrammarError('whitespace', '', `${JSON.stringify(whitespace)} is not known; there are ${Object.keys(GAPS).join(', ')}`);
+    const [inside, comma, colon] = gaps;
+    punctuation = {
+      openArray: this.pattern(`\\[${inside}`),
+      openObject: this.pattern(`\\{${inside}`),
+      comma: this.pattern(`,${comma}`),
+      colon: this.pattern(`:${colon}`),
+      closeArray: this.pattern(`${inside}\\]`),
+      closeObject: this.pattern(`${inside}\\}`),
       endArray: this.pattern('\\]'),
       endObject: this.pattern('\\}'),
     };
+    this.#punctuation.set(whitespace, punctuation);
+    return punctuation;
+  }
+
+  /** Of an object that is written as the keyword arguments of a call. */
+  callPunctuation(whitespace: Whitespace): Punctuation {
+    const close = this.pattern('\\)');
+    return { ...this.punctuation(whitespace), openObject: this.pattern('\\('), colon: this.pattern('='), closeObject: close, endObject: close };
   }
 }
 

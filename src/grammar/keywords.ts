@@ -171,6 +171,7 @@ function layerOf(normalizer: Normalizer, node: SchemaNode, schema: JsonObject): 
       term: normalizer.childTerm(node, value, 'patternProperties', source),
     })),
     additional: additional === undefined ? TRUE : normalizer.childTerm(node, additional, 'additionalProperties'),
+    says: patterns === undefined && additional === undefined ? 'properties' : 'others',
   }));
 }
 
@@ -204,6 +205,6 @@ export function shapesOfValue(normalizer: Normalizer, node: SchemaNode, value: J
     return { ...NOTHING, arrays: [{ ...ANY_ARRAY, prefix, rest: FALSE, min: prefix.length, max: prefix.length, evaluated: 0 }] };
   }
   const named = new Map(Object.entries(value as JsonObject).map(([name, item]) => [name, termOfValue(normalizer, node, item)]));
-  const layer = normalizer.layer(`value ${JSON.stringify(value)}`, () => ({ named, patterns: [], additional: FALSE }));
+  const layer = normalizer.layer(`value ${JSON.stringify(value)}`, () => ({ named, patterns: [], additional: FALSE, says: 'others' }));
   return { ...NOTHING, objects: [{ ...ANY_OBJECT, layers: [layer], required: [...named.keys()].sort(), evaluated: [] }] };
 }

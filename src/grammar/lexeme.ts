@@ -1,15 +1,27 @@
 /** What is read byte by byte: specifications (plain values, so that a grammar can cross threads) and the automata that run them. */
-import { stepDfa, universalStates } from './dfa.ts';
+import { stepDfa } from './dfa.ts';
 import type { Dfa } from './dfa.ts';
 import { NUMBER_LETTERS } from './numbers.ts';
 import type { NumberTable } from './numbers.ts';
 import { Lengths } from './strings.ts';
+import { specialBytes } from './trie.ts';
 
 export type LexemeSpec =
   /** One of these texts, as they stand. */
   | { readonly kind: 'words'; readonly words: readonly string[] }
+  /** A special token, by its content. */
+  | { readonly kind: 'special'; readonly token: string }
   /** A text of the language, between quotes and escaped as JSON wants it, or bare. */
-  | { readonly kind: 'text'; readonly quoted: boolean; readonly dfa: Dfa | null; readonly min: number; readonly max: number; readonly except: readonly string[] }
+  | {
+      readonly kind: 'text';
+      readonly quoted: boolean;
+      readonly dfa: Dfa | null;
+      readonly min: number;
+      readonly max: number;
+      readonly except: readonly string[];
+      /** Of a language that many grammars share and that takes nearly every token anywhere; equal names mean equal automata. */
+      readonly name?: string;
+    }
   | { readonly kind: 'number'; readonly table: NumberTable };
 
 export const STOP = -1;
@@ -22,12 +34,21 @@ export interface Lexeme {
   accepts(state: number): boolean;
   /** No byte can follow. */
   isLast(state: number): boolean;
-  /** At the border of two characters of a string, how many of any characters may follow. */
-  freeChars(state: number): number;
+  /** Null unless the state is at the border of two characters of a text. */
+  place(state: number): TextPlace | null;
+}
+
+export interface TextPlace {
+  readonly text: TextLexeme;
+  readonly state: number;
+  /** State of the pattern, and characters so far. */
+  readonly at: number;
+  readonly length: number;
 }
 
 export function openLexeme(spec: LexemeSpec): Lexeme {
-  if (spec.kind === 'words') return new WordsLexeme(spec.words);
+  if (spec.kind === 'words') return new WordsLexeme(spec.words.map((word) => utf8.encode(word)));
+  if (spec.kind === 'special') return new WordsLexeme([specialBytes(utf8.encode(spec.token))]);
   return spec.kind === 'text' ? new TextLexeme(spec) : new NumberLexeme(spec.table);
 }
 
@@ -48,8 +69,8 @@ class WordsLexeme implements Lexeme {
   readonly #depth = [0];
   readonly #next: Map<number, number>[] = [new Map()];
 
-  constructor(words: readonly string[]) {
-    this.#words = words.map((word) => utf8.encode(word)).sort(compareBytes);
+  constructor(words: readonly Uint8Array[]) {
+    this.#words = words.toSorted(compareBytes);
     this.#high = [words.length];
   }
 
@@ -80,8 +101,8 @@ class WordsLexeme implements Lexeme {
     return this.#words[this.#high[state] - 1].length === this.#depth[state];
   }
 
-  freeChars(): number {
-    return 0;
+  place(): null {
+    return null;
   }
 }
 
@@ -108,8 +129,8 @@ class NumberLexeme implements Lexeme {
     return true;
   }
 
-  freeChars(): number {
-    return 0;
+  place(): null {
+    return null;
   }
 }
 
@@ -141,16 +162,16 @@ interface TextState {
 const ESCAPED: Readonly<Record<number, number>> = { 0x22: 0x22, 0x5c: 0x5c, 0x2f: 0x2f, 0x62: 8, 0x66: 12, 0x6e: 10, 0x72: 13, 0x74: 9 };
 const NO_NODE = -1;
 
-class TextLexeme implements Lexeme {
+export class TextLexeme implements Lexeme {
   readonly start = 0;
-  readonly #quoted: boolean;
-  readonly #dfa: Dfa | null;
+  readonly quoted: boolean;
+  readonly dfa: Dfa | null;
+  readonly name: string | null;
   readonly #min: number;
   readonly #max: number;
   /** Lengths beyond this need not be told apart. */
   readonly #countTo: number;
   readonly #lengths: Lengths | null;
-  readonly #universal: Uint8Array | null;
   readonly #except: Map<number, number>[] = [];
   readonly #exceptEnds = new Set<number>();
   readonly #states: TextState[] = [];
@@ -158,14 +179,14 @@ class TextLexeme implements Lexeme {
   readonly #borders = new Map<number, number>();
   readonly #partials = new Map<number, number>();
 
-  constructor({ quoted, dfa, min, max, except }: Extract<LexemeSpec, { kind: 'text' }>) {
-    this.#quoted = quoted;
-    this.#dfa = dfa;
+  constructor({ quoted, dfa, min, max, except, name }: Extract<LexemeSpec, { kind: 'text' }>) {
+    this.quoted = quoted;
+    this.dfa = dfa;
+    this.name = name ?? null;
     this.#min = min;
     this.#max = max;
     this.#countTo = max === Infinity ? min : max;
     this.#lengths = dfa !== null && (min > 0 || max < Infinity) ? new Lengths(dfa, min, max) : null;
-    this.#universal = dfa === null ? null : universalStates(dfa);
     if (except.length > 0) this.#except.push(new Map());
     for (const text of except) this.#addExcept(text);
     this.#intern({ mode: quoted ? OPEN : BORDER, at: 0, length: 0, except: except.length > 0 ? 0 : NO_NODE, low: 0, high: 0, pending: 0 });
@@ -234,7 +255,7 @@ class TextLexeme implements Lexeme {
   }
 
   #border(state: TextState, byte: number): number {
-    if (this.#quoted) {
+    if (this.quoted) {
       if (byte === 0x22) return this.#ends(state) ? this.#intern({ ...state, mode: CLOSED, at: 0, length: 0, except: NO_NODE }) : STOP;
       if (byte === 0x5c) return this.#escapeLive(state) ? this.#intern({ ...state, mode: ESCAPE }) : STOP;
       if (byte < 0x20) return STOP;
@@ -272,18 +293,18 @@ class TextLexeme implements Lexeme {
 
   /** Any character may be spelled \uXXXX where any text will do; a pattern's characters only where they must be. */
   #highestHex(): number {
-    return this.#dfa === null ? 0xffff : 0x1f;
+    return this.dfa === null ? 0xffff : 0x1f;
   }
 
   #escapeLive(state: TextState): boolean {
-    if (this.#dfa === null) return state.length < this.#max;
+    if (this.dfa === null) return state.length < this.#max;
     return this.#rangeLive(state, 0, 0x1f) || this.#next(state, 0x22) !== null || this.#next(state, 0x5c) !== null;
   }
 
   #escape(state: TextState, byte: number): number {
     if (byte === 0x75) return this.#partial(state, HEX, 0, this.#highestHex(), 4);
     const char = ESCAPED[byte];
-    if (char === undefined || (char === 0x2f && this.#dfa !== null)) return STOP;
+    if (char === undefined || (char === 0x2f && this.dfa !== null)) return STOP;
     return this.#char(state, char);
   }
 
@@ -318,14 +339,14 @@ class TextLexeme implements Lexeme {
       const next = this.#next(state, char);
       return next === null ? STOP : this.#intern(next);
     }
-    const at = this.#dfa === null ? 0 : stepDfa(this.#dfa, state.at, char);
+    const at = this.dfa === null ? 0 : stepDfa(this.dfa, state.at, char);
     if (at < 0 || state.length >= this.#max) return STOP;
     const length = Math.min(state.length + 1, this.#countTo);
     return this.#lengths !== null && !this.#lengths.live(at, length) ? STOP : this.#internBorder(at, length);
   }
 
   #next(state: TextState, char: number): TextState | null {
-    const at = this.#dfa === null ? 0 : stepDfa(this.#dfa, state.at, char);
+    const at = this.dfa === null ? 0 : stepDfa(this.dfa, state.at, char);
     if (at < 0 || state.length >= this.#max) return null;
     const length = Math.min(state.length + 1, this.#countTo);
     if (this.#lengths !== null && !this.#lengths.live(at, length)) return null;
@@ -334,13 +355,13 @@ class TextLexeme implements Lexeme {
   }
 
   #rangeLive(state: TextState, low: number, high: number): boolean {
-    if (this.#dfa === null) return state.length < this.#max;
+    if (this.dfa === null) return state.length < this.#max;
     for (let char = low; char <= high; char = this.#segmentEnd(char) + 1) if (this.#next(state, char) !== null) return true;
     return false;
   }
 
   #segmentEnd(char: number): number {
-    const { bounds } = this.#dfa as Dfa;
+    const { bounds } = this.dfa as Dfa;
     let low = 0;
     let high = bounds.length;
     while (low < high) {
@@ -352,26 +373,39 @@ class TextLexeme implements Lexeme {
   }
 
   #ends({ at, length, except }: TextState): boolean {
-    return length >= this.#min && (this.#dfa === null || this.#dfa.accepting[at] === 1) && !this.#exceptEnds.has(except);
+    return length >= this.#min && (this.dfa === null || this.dfa.accepting[at] === 1) && !this.#exceptEnds.has(except);
   }
 
   accepts(id: number): boolean {
     const state = this.#states[id];
-    return this.#quoted ? state.mode === CLOSED : state.mode === BORDER && this.#ends(state);
+    return this.quoted ? state.mode === CLOSED : state.mode === BORDER && this.#ends(state);
   }
 
   isLast(id: number): boolean {
     const { mode, at, length } = this.#states[id];
-    if (this.#quoted || mode !== BORDER) return mode === CLOSED;
+    if (this.quoted || mode !== BORDER) return mode === CLOSED;
     if (length >= this.#max) return true;
-    return this.#dfa !== null && this.#dfa.next.subarray(at * this.#dfa.numClasses, (at + 1) * this.#dfa.numClasses).every((target) => target < 0);
+    return this.dfa !== null && this.dfa.next.subarray(at * this.dfa.numClasses, (at + 1) * this.dfa.numClasses).every((target) => target < 0);
   }
 
-  freeChars(id: number): number {
+  place(id: number): TextPlace | null {
     const { mode, at, length } = this.#states[id];
-    if (mode !== BORDER || !this.#quoted) return 0;
-    if (this.#universal !== null && (this.#universal[at] === 0 || this.#max < Infinity)) return 0;
-    return this.#max - length;
+    return mode === BORDER ? { text: this, state: id, at, length } : null;
+  }
+
+  /** The state at a border, with `at` the pattern's. */
+  border(at: number): number {
+    return this.#internBorder(at, 0);
+  }
+
+  /** No length is too long or too short anywhere. */
+  get isUnbounded(): boolean {
+    return this.#max === Infinity && this.#lengths === null;
+  }
+
+  /** A text that has come to `at` within `length` characters can be completed. */
+  isLive(at: number, length: number): boolean {
+    return length <= this.#max && (this.#lengths === null || this.#lengths.live(at, Math.min(length, this.#countTo)));
   }
 }
 

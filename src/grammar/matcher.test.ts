@@ -2,23 +2,25 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Automaton, REJECT } from './automaton.ts';
 import { compileGrammar } from './compile.ts';
+import type { GrammarSource } from './compile.ts';
 import type { Grammar } from './grammar.ts';
 import { createMatcher } from './matcher.ts';
 import type { GrammarMatcher } from './matcher.ts';
-import { Vocabulary } from './trie.ts';
+import { Vocabulary, specialBytes } from './trie.ts';
 import { loadTokenizer } from '../tokenizer/tokenizer.ts';
 
 const utf8 = new TextEncoder();
 const EOS = 0;
 
 /** Tokens of whole bytes, then words; the first is the end of text, and two spell the same. */
-const WORDS = ['{"', '":', '",', '"}', '"a"', '"a":', 'a', 'ab', 'abc', ' ', '  ', '\n', '\n  ', 'true', 'tr', 'null', '12', '0.5', '1', '[1', '],', '"]', 'é', '\\"', '\\u00', '😀', 'ab"', 'ab":', '"a', 'the quick brown'];
-const SPELLED: (Uint8Array | null)[] = [null, ...Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte)), ...WORDS.map((word) => utf8.encode(word))];
+const WORDS = ['{"', '":', '",', '"}', '"a"', '"a":', 'a', 'ab', 'abc', ' ', '  ', '\n', '\n  ', 'true', 'tr', 'null', '12', '0.5', '1', '[1', '],', '"]', 'é', '\\"', '\\u00', '😀', 'ab"', 'ab":', '"a', 'the quick brown', '<', '<to', '<tool>', 'x<tool', 'ol>', '</tool>', ' text <tool>{"', '}</', '>{"a'];
+const SPECIALS = ['<|call|>', '<|call', '<tool>'];
+const CONTENTS = [utf8.encode('<end>'), ...Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte)), ...[...WORDS, ...SPECIALS].map((word) => utf8.encode(word))];
+const isSpecial = (token: number): boolean => token === EOS || token >= CONTENTS.length - SPECIALS.length;
+/** A lone 0xFF is no text, and must not be taken for the mark of a special token. */
+const SPELLED = CONTENTS.map((bytes, token) => (token === EOS || bytes[0] === 0xff ? null : isSpecial(token) ? specialBytes(bytes) : bytes));
 
-const vocabulary = new Vocabulary(
-  { vocabSize: SPELLED.length, tokenBytes: (token) => SPELLED[token] ?? new Uint8Array(0), isSpecial: (token) => token === EOS },
-  [EOS],
-);
+const vocabulary = new Vocabulary({ vocabSize: SPELLED.length, tokenBytes: (token) => CONTENTS[token], isSpecial }, [EOS]);
 
 const SOURCES: Record<string, Grammar> = {
   person: compileGrammar({
@@ -31,7 +33,17 @@ const SOURCES: Record<string, Grammar> = {
   regex: compileGrammar({ kind: 'regex', pattern: '(ab|é)*(1|0\\.5)?' }),
   choice: compileGrammar({ kind: 'choice', choices: ['ab', 'abc', 'true', 'the quick brown fox'] }),
   ebnf: compileGrammar({ kind: 'ebnf', text: 'root ::= "[" (item ("," item)*)? "]"\nitem ::= root | [0-9]+' }),
+  answer: compileGrammar(answer({ kind: 'literal', text: '<tool>' }, { kind: 'literal', text: '</tool>' })),
+  'answer with special tokens': compileGrammar(answer({ kind: 'special', token: '<|call|>' }, { kind: 'special', token: '<|call' })),
+  lengths: compileGrammar({ kind: 'schema', schema: { anyOf: [{ type: 'string', pattern: '^(ab|é)*a?$', minLength: 3, maxLength: 7 }, { type: 'string', maxLength: 4 }, { const: 'the quick brown fox' }] } }),
 };
+
+/** Free text, then calls. */
+function answer(open: GrammarSource, close: GrammarSource): GrammarSource {
+  const call: GrammarSource = { kind: 'sequence', parts: [open, { kind: 'schema', schema: { type: 'object', properties: { a: { type: 'string' } } }, options: { whitespace: 'spaced', closed: true } }, close] };
+  const text: GrammarSource = { kind: 'text', without: ['<tool>'] };
+  return { kind: 'either', options: [text, { kind: 'sequence', parts: [text, { kind: 'repeat', item: call, min: 1, max: null, separator: '\n' }] }] };
+}
 
 const bit = (mask: Int32Array, token: number): boolean => ((mask[token >> 5] >> (token & 31)) & 1) === 1;
 
@@ -40,7 +52,7 @@ function allowed(grammar: Grammar, before: readonly number[]): boolean[] {
   const automaton = new Automaton(grammar);
   const read = (from: number, bytes: Uint8Array): number => bytes.reduce((state, byte) => (state === REJECT ? state : automaton.step(state, byte)), from);
   const state = before.reduce((at, token) => read(at, SPELLED[token] as Uint8Array), automaton.start);
-  return SPELLED.map((bytes) => (bytes === null ? automaton.isAccepting(state) : read(state, bytes) !== REJECT));
+  return SPELLED.map((bytes, token) => (token === EOS ? automaton.isAccepting(state) : bytes !== null && read(state, bytes) !== REJECT));
 }
 
 /** A walk that the mask allows, by choice of `picks`. */
@@ -141,6 +153,18 @@ test('a mask that is longer than the vocabulary has no bits beyond it', () => {
   expect([...mask.subarray(vocabulary.maskLength)]).toEqual([0, 0, 0]);
 });
 
+test('a special token is no text, and text is no special token', () => {
+  const special = (word: string): number => CONTENTS.length - SPECIALS.length + SPECIALS.indexOf(word);
+  const matcher = createMatcher(SOURCES['answer with special tokens'], vocabulary);
+  for (const word of SPECIALS) expect(matcher.clone().accept(special(word)), word).toBe(word === '<|call|>');
+  for (const byte of utf8.encode('<|call|>')) expect(matcher.accept(byte + 1)).toBe(true);
+  expect(matcher.isAccepting).toBe(true);
+  expect(matcher.accept('{'.charCodeAt(0) + 1)).toBe(true);
+  expect(matcher.accept(special('<|call|>'))).toBe(true);
+  expect(matcher.isAccepting).toBe(false);
+  expect(() => createMatcher(compileGrammar({ kind: 'special', token: '<|nobody|>' }), vocabulary)).toThrow('<|nobody|>');
+});
+
 describe('forced tokens', () => {
   const tokenizer = loadTokenizer('test/fixtures/tokenizers/llama3');
   const real = new Vocabulary(tokenizer, [tokenizer.tokenId('<|eot_id|>') ?? 0]);
@@ -185,5 +209,31 @@ describe('forced tokens', () => {
     for (const token of matcher.forcedTokens()) expect(matcher.accept(token)).toBe(true);
     expect(matcher.isAccepting).toBe(true);
     expect(matcher.forcedTokens()).toEqual([...real.eosTokenIds]);
+  });
+
+  test('across special tokens and literals', () => {
+    const source: GrammarSource = {
+      kind: 'sequence',
+      parts: [
+        { kind: 'special', token: '<|im_start|>' },
+        { kind: 'literal', text: 'Calling:\n<tool_call>\n' },
+        { kind: 'schema', schema, options: { whitespace: 'spaced' } },
+        { kind: 'special', token: '<|im_end|>' },
+      ],
+    };
+    const text = '<|im_start|>Calling:\n<tool_call>\n{"temperature_unit": "celsius", "location": "Bern"}<|im_end|>';
+    const tokens = tokenizer.encode(text);
+    const matcher = createMatcher(compileGrammar(source), real);
+    let forced = 0;
+    for (let i = 0; i < tokens.length; ) {
+      const must = matcher.forcedTokens();
+      expect(tokens.slice(i, i + must.length)).toEqual([...must]);
+      forced += must.length;
+      for (const token of must) expect(matcher.accept(token)).toBe(true);
+      i += must.length;
+      if (must.length === 0) expect(matcher.accept(tokens[i++])).toBe(true);
+    }
+    expect(matcher.forcedTokens()).toEqual([...real.eosTokenIds]);
+    expect(forced).toBeGreaterThan(tokens.length / 2);
   });
 });

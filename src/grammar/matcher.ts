@@ -1,7 +1,9 @@
 /** Follows one output through a grammar: which tokens may come next, which must, and has it come to an end. */
 import { AmbiguityError, Automaton, REJECT } from './automaton.ts';
+import { GrammarError } from './error.ts';
 import type { Grammar } from './grammar.ts';
-import { MaskCache } from './mask.ts';
+import { MaskCache, MaskTools } from './mask.ts';
+import { specialBytes, unmarked } from './trie.ts';
 import type { Vocabulary } from './trie.ts';
 
 /** Bytes that are forced are looked for so far ahead. */
@@ -9,18 +11,35 @@ const MAX_FORCED_BYTES = 256;
 /** Text before the forced bytes that a tokenizer is shown. */
 const MAX_BEFORE_TOKENS = 16;
 
+const utf8 = new TextEncoder();
 const automata = new WeakMap<Grammar, Automaton>();
 const caches = new WeakMap<Automaton, WeakMap<Vocabulary, MaskCache>>();
+const tools = new WeakMap<Vocabulary, MaskTools>();
 
-/** Matchers of one grammar share its automaton, those of one vocabulary too its masks. */
+/** Matchers of one grammar share its automaton, those of one vocabulary too its masks. Throws GrammarError where a special token is unknown. */
 export function createMatcher(grammar: Grammar, vocabulary: Vocabulary): GrammarMatcher {
   let automaton = automata.get(grammar);
   if (automaton === undefined) automata.set(grammar, (automaton = new Automaton(grammar)));
   let byVocabulary = caches.get(automaton);
   if (byVocabulary === undefined) caches.set(automaton, (byVocabulary = new WeakMap()));
   let masks = byVocabulary.get(vocabulary);
-  if (masks === undefined) byVocabulary.set(vocabulary, (masks = new MaskCache(automaton, vocabulary)));
+  if (masks === undefined) {
+    checkSpecials(grammar, vocabulary);
+    byVocabulary.set(vocabulary, (masks = new MaskCache(automaton, vocabulary, toolsOf(vocabulary))));
+  }
   return new GrammarMatcher(automaton, vocabulary, masks);
+}
+
+function toolsOf(vocabulary: Vocabulary): MaskTools {
+  let shared = tools.get(vocabulary);
+  if (shared === undefined) tools.set(vocabulary, (shared = new MaskTools(vocabulary)));
+  return shared;
+}
+
+function checkSpecials({ lexemes }: Grammar, vocabulary: Vocabulary): void {
+  for (const lexeme of lexemes) {
+    if (lexeme.kind === 'special' && !vocabulary.has(specialBytes(utf8.encode(lexeme.token)))) throw new GrammarError('special', '', `${JSON.stringify(lexeme.token)} is not a special token of the vocabulary, or it ends the text`);
+  }
 }
 
 export class GrammarMatcher {
@@ -139,22 +158,25 @@ export class GrammarMatcher {
     return { bytes: Uint8Array.from(bytes), complete: false };
   }
 
-  /** Empty where the tokenizer would have spelled the text before differently, too. */
+  /** As the tokenizer spells the bytes after the text so far; empty where it would join them with that. */
   #spell(bytes: Uint8Array): number[] {
-    const before = this.#tokens.slice(-MAX_BEFORE_TOKENS);
-    const known = before.flatMap((token) => Array.from(this.#vocabulary.bytesOf(token) ?? []));
-    const text = decodeWhole(Uint8Array.from([...known, ...bytes]));
+    const shown = this.#tokens.slice(-MAX_BEFORE_TOKENS).flatMap((token) => Array.from(this.#vocabulary.bytesOf(token) ?? []));
+    const before = shown.slice(shown.findIndex((byte) => byte >> 6 !== 2));
+    const all = Uint8Array.from([...before, ...bytes]);
+    const whole = wholeLength(all);
+    const text = decode(unmarked(all.subarray(0, whole)));
     const encoded = text === null ? null : this.#vocabulary.encode(text);
-    if (encoded === null || before.some((token, i) => encoded[i] !== token)) return [];
-    const tokens: number[] = [];
-    let at = 0;
-    for (const token of encoded.slice(before.length)) {
-      const spelled = this.#vocabulary.bytesOf(token);
-      if (spelled === null || at + spelled.length > bytes.length || spelled.some((byte, i) => byte !== bytes[at + i])) break;
-      at += spelled.length;
-      tokens.push(token);
+    if (encoded === null) return [];
+    // From the end on: what the tokenizer adds or reads otherwise at the beginning is of no account.
+    let at = whole;
+    let first = encoded.length;
+    while (at > before.length && first > 0) {
+      const spelled = this.#vocabulary.bytesOf(encoded[--first]);
+      if (spelled === null || !endsWith(all.subarray(0, at), spelled)) return [];
+      at -= spelled.length;
     }
-    return tokens;
+    const isRead = first === 0 ? before.length === 0 : encoded[first - 1] === this.#tokens.at(-1);
+    return at === before.length && isRead ? encoded.slice(first) : [];
   }
 
   /** The tokens up to the first from which on a longer token could have been read. */
@@ -205,17 +227,26 @@ export class GrammarMatcher {
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** The text of whole characters; a broken one at the end is left out. Null where the bytes are no text. */
-function decodeWhole(bytes: Uint8Array): string | null {
-  let end = bytes.length;
-  while (end > 0 && end > bytes.length - 4 && bytes[end - 1] >> 6 === 2) end--;
-  if (end > 0 && bytes[end - 1] < 0xc0) end = bytes.length;
-  for (const length of [bytes.length, end > 0 ? end - 1 : 0]) {
-    try {
-      return strict.decode(bytes.subarray(0, length));
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error;
-    }
+/** Null where the bytes are no text. */
+function decode(bytes: Uint8Array): string | null {
+  try {
+    return strict.decode(bytes);
+  } catch (error) {
+    if (error instanceof TypeError) return null;
+    throw error;
   }
-  return null;
+}
+
+/** Without a character at the end whose last bytes are missing. */
+function wholeLength(bytes: Uint8Array): number {
+  let start = bytes.length - 1;
+  while (start >= 0 && bytes[start] >> 6 === 2) start--;
+  const lead = bytes[start] ?? 0;
+  const needed = lead >= 0xf0 && lead < 0xf8 ? 4 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xc0 && lead < 0xe0 ? 2 : 1;
+  return start + needed > bytes.length ? start : bytes.length;
+}
+
+function endsWith(bytes: Uint8Array, end: Uint8Array): boolean {
+  const from = bytes.length - end.length;
+  return from >= 0 && end.every((byte, i) => bytes[from + i] === byte);
 }

@@ -264,6 +264,7 @@ export class Normalizer {
       named: new Map(evaluated.flatMap(({ named }) => [...named.keys()].map((name) => [name, TRUE] as const))),
       patterns: evaluated.flatMap(({ patterns }) => patterns.map((pattern) => ({ ...pattern, term: TRUE }))),
       additional: term,
+      says: 'others',
     }));
     return settleObject({ ...shape, layers: [...shape.layers, layer].sort((a, b) => a.id - b.id), evaluated: null }, this.terms);
   }

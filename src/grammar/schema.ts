@@ -1,9 +1,10 @@
 /** JSON Schema (draft 2020-12, and the spellings of drafts 4 to 7) → grammar. What can't be enforced exactly is an error. */
 import { SchemaDocument } from './document.ts';
 import { Emitter } from './emit.ts';
-import type { PropertyOrder } from './emit.ts';
+import type { Notation, PropertyOrder } from './emit.ts';
 import { Budget, BudgetError, GrammarError, metered } from './error.ts';
-import type { Grammar, Whitespace } from './grammar.ts';
+import { GrammarBuilder } from './grammar.ts';
+import type { Grammar, GrammarSymbol, Whitespace } from './grammar.ts';
 import { Normalizer } from './normalize.ts';
 import type { FormatMode } from './normalize.ts';
 
@@ -12,30 +13,35 @@ export interface SchemaOptions {
   readonly whitespace?: Whitespace;
   /** assert (the default): a format must hold; annotate: it says nothing, as JSON Schema has it by default. */
   readonly formats?: FormatMode;
+  /** An object that declares properties, and says nothing of others, takes no others. */
+  readonly closed?: boolean;
+  /** python-call: an object is written as keyword arguments, `(name="value", …)`, and words within as Python spells them. */
+  readonly notation?: Notation;
 }
 
-/** Work, and so time and memory, that one schema may take. */
-const BUDGET = 2_000_000;
 const MAX_CHARACTERS = 4_000_000;
 const MAX_DEPTH = 500;
 
 /** Throws GrammarError. */
 export function compileSchema(schema: unknown, options: SchemaOptions = {}): Grammar {
-  const { order = 'declared', whitespace = 'flexible', formats = 'assert' } = options;
+  const budget = new Budget();
+  const builder = new GrammarBuilder();
+  return metered(budget, () => builder.finish(addSchema(builder, budget, schema, options)));
+}
+
+/** The symbol of the schema's values. Throws GrammarError. */
+export function addSchema(builder: GrammarBuilder, budget: Budget, schema: unknown, options: SchemaOptions = {}): GrammarSymbol {
+  const { order = 'declared', whitespace = 'flexible', formats = 'assert', closed = false, notation = 'json' } = options;
   const text = checkSize(schema);
   const document = new SchemaDocument(schema);
-  const budget = new Budget(BUDGET);
   const normalizer = new Normalizer(document, formats, text.includes('"unevaluated'), budget);
   try {
-    return metered(budget, () => new Emitter(normalizer, order, whitespace).emit(normalizer.termOf(document.root)));
+    return new Emitter(normalizer, builder, { order, whitespace, closed, notation }).emit(normalizer.termOf(document.root));
   } catch (error) {
     if (error instanceof BudgetError) throw new GrammarError('', '', `the schema is ${error.message}`);
     throw error;
   }
 }
-
-/** Any JSON object. */
-export const compileJsonObject = (options: Omit<SchemaOptions, 'formats'> = {}): Grammar => compileSchema({ type: 'object' }, options);
 
 /** The schema as text. Depth is measured first, without recursion. */
 function checkSize(schema: unknown): string {

@@ -28,6 +28,8 @@ export interface Layer {
   readonly named: ReadonlyMap<string, Term>;
   readonly patterns: readonly { readonly source: string; readonly dfa: Dfa | null; readonly term: Term }[];
   readonly additional: Term;
+  /** It declares properties, and nothing of other keys; it speaks of others, too; or it comes of something else than a declaration. */
+  readonly says?: 'properties' | 'others';
 }
 
 export interface ObjectShape {

@@ -1,5 +1,14 @@
 /** A vocabulary as a trie in depth-first order, so that a subtree is a run and skipping it is one jump. */
 
+/** Occurs in no text: a special token's content stands between two of them, so that no text can spell it, nor one special token begin another. */
+const MARK = 0xff;
+const MAX_TOKEN_BYTES = 0xfff0;
+
+export const specialBytes = (content: Uint8Array): Uint8Array => Uint8Array.of(MARK, ...content, MARK);
+
+/** Text without the marks. */
+export const unmarked = (bytes: Uint8Array): Uint8Array => bytes.filter((byte) => byte !== MARK);
+
 export interface TokenTrie {
   /** Per node: its byte, its depth, the node after its subtree, and its token (−1: none). The root is left out. */
   readonly bytes: Uint8Array;
@@ -58,15 +67,6 @@ function compareBytes(a: Entry, b: Entry): number {
   return a.bytes.length - b.bytes.length || a.token - b.token;
 }
 
-/** Tokens that any state within a JSON string takes while `chars` characters are free, and the trie of all others. */
-export interface Slice {
-  readonly chars: number;
-  readonly mask: Int32Array;
-  readonly others: TokenTrie;
-}
-
-const SLICE_CHARS = [8, 32];
-
 /** What of a tokenizer a matcher needs. */
 export interface VocabularySource {
   readonly vocabSize: number;
@@ -79,8 +79,11 @@ export class Vocabulary {
   readonly size: number;
   readonly eosTokenIds: readonly number[];
   readonly trie: TokenTrie;
-  /** Largest first. */
-  readonly slices: readonly Slice[];
+  /** The trie in two: tokens that stay within a JSON string whatever it is, and all others. */
+  readonly plain: TokenTrie;
+  readonly others: TokenTrie;
+  /** Characters of each plain token; 0 for others. */
+  readonly plainChars: Uint16Array;
   /** Tokens with the same bytes as one in the trie: [the one in the trie, the other]. */
   readonly twins: ReadonlyMap<number, readonly number[]>;
   readonly #bytes: (Uint8Array | null)[];
@@ -90,10 +93,8 @@ export class Vocabulary {
     this.size = source.vocabSize;
     this.eosTokenIds = eosTokenIds;
     this.#encode = source.encode === undefined ? null : (text) => source.encode?.(text) ?? [];
-    this.#bytes = Array.from({ length: this.size }, (_, token) => {
-      const bytes = source.isSpecial(token) || eosTokenIds.includes(token) ? null : source.tokenBytes(token);
-      return bytes === null || bytes.length === 0 || bytes.length > 0xffff ? null : bytes;
-    });
+    const ends = new Set(eosTokenIds);
+    this.#bytes = Array.from({ length: this.size }, (_, token) => (ends.has(token) ? null : bytesIn(source, token)));
     const all = this.#bytes.flatMap((bytes, token) => (bytes === null ? [] : [{ bytes, token }])).sort(compareBytes);
     const twins = new Map<number, number[]>();
     const entries: Entry[] = [];
@@ -104,15 +105,19 @@ export class Vocabulary {
     }
     this.twins = twins;
     this.trie = buildTrie(entries);
-    const lengths = entries.map(({ bytes }) => plainChars(bytes));
-    this.slices = SLICE_CHARS.toReversed().map((chars) => {
-      const mask = this.newMask();
-      const inside = (i: number): boolean => lengths[i] > 0 && lengths[i] <= chars;
-      entries.forEach(({ token }, i) => {
-        if (inside(i)) this.allow(mask, token);
-      });
-      return { chars, mask, others: buildTrie(entries.filter((_, i) => !inside(i))) };
-    });
+    this.plainChars = new Uint16Array(this.size);
+    for (const { bytes, token } of entries) this.plainChars[token] = plainChars(bytes);
+    this.plain = buildTrie(entries.filter(({ token }) => this.plainChars[token] > 0));
+    this.others = buildTrie(entries.filter(({ token }) => this.plainChars[token] === 0));
+  }
+
+  /** The trie of the tokens that are not in the mask. */
+  trieWithout(mask: Int32Array): TokenTrie {
+    const entries: Entry[] = [];
+    for (const token of this.trie.tokens) {
+      if (token >= 0 && ((mask[token >> 5] >> (token & 31)) & 1) === 0) entries.push({ bytes: this.#bytes[token] as Uint8Array, token });
+    }
+    return buildTrie(entries);
   }
 
   /** Words of a mask. */
@@ -124,13 +129,14 @@ export class Vocabulary {
     return new Int32Array(this.maskLength);
   }
 
-  allow(mask: Int32Array, token: number): void {
-    mask[token >> 5] |= 1 << (token & 31);
+  /** Sets or clears the bit of the token, and of those that are spelled like it. */
+  allow(mask: Int32Array, token: number, isAllowed = true): void {
+    setBit(mask, token, isAllowed);
     const twins = this.twins.get(token);
-    if (twins !== undefined) for (const twin of twins) mask[twin >> 5] |= 1 << (twin & 31);
+    if (twins !== undefined) for (const twin of twins) setBit(mask, twin, isAllowed);
   }
 
-  /** Null for special tokens and ids that spell nothing. */
+  /** A special token's stand between marks (specialBytes). Null for ends of text and ids that spell nothing. */
   bytesOf(token: number): Uint8Array | null {
     return this.#bytes[token] ?? null;
   }
@@ -139,19 +145,44 @@ export class Vocabulary {
     return this.#encode === null ? null : this.#encode(text);
   }
 
+  /** Is there a token that is spelled just so? */
+  has(bytes: Uint8Array): boolean {
+    const at = this.#find(bytes);
+    return at !== null && this.trie.tokens[at.node - 1] >= 0;
+  }
+
   /** Does a token begin with these bytes and go on? */
   extends(bytes: Uint8Array): boolean {
+    const at = this.#find(bytes);
+    return at !== null && at.node < at.end;
+  }
+
+  /** The nodes below the one that these bytes lead to, which is just before them. */
+  #find(bytes: Uint8Array): { node: number; end: number } | null {
     const { trie } = this;
     let node = 0;
     let end = trie.bytes.length;
     for (let depth = 0; depth < bytes.length; depth++) {
       while (node < end && trie.bytes[node] !== bytes[depth]) node = trie.ends[node];
-      if (node >= end) return false;
+      if (node >= end) return null;
       end = trie.ends[node];
       node++;
     }
-    return node < end;
+    return { node, end };
   }
+}
+
+function setBit(mask: Int32Array, token: number, isSet: boolean): void {
+  if (isSet) mask[token >> 5] |= 1 << (token & 31);
+  else mask[token >> 5] &= ~(1 << (token & 31));
+}
+
+/** Null where no text and no grammar can ask for the token. */
+function bytesIn(source: VocabularySource, token: number): Uint8Array | null {
+  const bytes = source.tokenBytes(token);
+  if (bytes.length === 0 || bytes.length > MAX_TOKEN_BYTES) return null;
+  if (source.isSpecial(token)) return specialBytes(bytes);
+  return bytes.includes(MARK) ? null : bytes;
 }
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -159,10 +190,13 @@ const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** Characters of a token that stays within a JSON string and ends between two of them; 0 for others. */
 function plainChars(bytes: Uint8Array): number {
   let chars = 0;
+  let ascii = true;
   for (const byte of bytes) {
     if (byte < 0x20 || byte === 0x22 || byte === 0x5c) return 0;
     if (byte >> 6 !== 2) chars++;
+    if (byte > 0x7f) ascii = false;
   }
+  if (ascii) return chars;
   try {
     strict.decode(bytes);
   } catch (error) {

@@ -64,6 +64,9 @@ async function collect(events: AsyncIterable<ChatEvent>): Promise<Collected> {
       case 'reasoning-delta':
         reasoning += event.text;
         break;
+      case 'tool-call-delta':
+        if (event.logprobs !== undefined) logprobs.push(...event.logprobs);
+        break;
       case 'tool-call':
         toolCalls.push(event.call);
         break;

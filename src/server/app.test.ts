@@ -88,16 +88,19 @@ describe('chat completions', () => {
     const call = { id: expect.stringMatching(/^call_/u), type: 'function', function: { name: 'weather', arguments: '{"city": "Bern"}' } };
     const whole = await json<ChatCompletion>(chat(setup(CALL).app, { tools }));
     expect(whole.choices[0]).toMatchObject({ message: { content: null, tool_calls: [call] }, finish_reason: 'tool_calls' });
-    const streamed = await chunks(await chat(setup(CALL).app, { tools, stream: true }));
-    expect(streamed.map((chunk) => chunk.choices[0].delta)).toEqual([{ role: 'assistant', content: '' }, { tool_calls: [{ index: 0, ...call }] }, {}]);
+    const streamed = await chunks(await chat(setup(CALL, { tokensPerStep: CALL.length }).app, { tools, stream: true }));
+    expect(streamed.map((chunk) => chunk.choices[0].delta)).toEqual([
+      { role: 'assistant', content: '' },
+      { tool_calls: [{ index: 0, ...call, function: { ...call.function, arguments: '' } }] },
+      { tool_calls: [{ index: 0, function: { arguments: call.function.arguments } }] },
+      {},
+    ]);
     expect(streamed.at(-1)?.choices[0].finish_reason).toBe('tool_calls');
   });
 
-  test('tool_choice none hides the tools; parallel_tool_calls false keeps the first', async () => {
+  test('tool_choice none hides the tools', async () => {
     const none = setup(CALL);
     expect((await json<ChatCompletion>(chat(none.app, { tools, tool_choice: 'none' }))).choices[0].message.content).toBe(CALL);
-    const two = await json<ChatCompletion>(chat(setup(`${CALL}\n${CALL}`).app, { tools, parallel_tool_calls: false }));
-    expect(two.choices[0].message.tool_calls).toHaveLength(1);
   });
 
   test('reasoning', async () => {
@@ -234,10 +237,13 @@ describe('what is wrong has a name', () => {
     [{ logprobs: true, top_logprobs: 21 }, 'top_logprobs', /20/u],
     [{ min_tokens: 3 }, 'min_tokens', /not supported/u],
     [{ stream: 'yes' }, 'stream', /boolean/u],
-    [{ response_format: { type: 'json_object' } }, 'response_format', /guided decoding is not supported yet/u],
-    [{ guided_json: {} }, 'guided_json', /guided decoding is not supported yet/u],
-    [{ tools, tool_choice: 'required' }, 'tool_choice', /guided decoding is not supported yet/u],
-    [{ tools, tool_choice: { type: 'function', function: { name: 'weather' } } }, 'tool_choice', /guided/u],
+    [{ response_format: { type: 'yaml' } }, 'response_format.type', /text, json_object or json_schema/u],
+    [{ response_format: { type: 'json_schema', json_schema: { name: 'x' } } }, 'response_format.json_schema.schema', /expected a JSON Schema/u],
+    [{ guided_json: '{"type":' }, 'guided_json', /not JSON/u],
+    [{ guided_choice: [] }, 'guided_choice', /at least one choice/u],
+    [{ structured_outputs: { structural_tag: {} } }, 'structured_outputs', /structural_tag/u],
+    [{ structured_outputs: { regex: 'a' }, guided_choice: ['b'] }, 'structured_outputs.regex', /several were asked for: guided_choice, structured_outputs.regex/u],
+    [{ legal_mass: true }, 'legal_mass', /needs logprobs/u],
     [{ tools: [{ type: 'retrieval' }] }, 'tools[0].type', /function/u],
     [{ functions: [] }, 'functions', /use tools/u],
     [{ messages: [] }, 'messages', /1/u],

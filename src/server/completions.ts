@@ -1,6 +1,7 @@
 import type { ChatEvent, CompletionRequest, TokenLogprob } from '../chat/chat-model.ts';
 import type { LocalModel } from '../chat/local.ts';
 import { type ChunkRenderer, chunkBuilder, collectAnswers, finishReason, nthSeed, type AnswerOptions, stopReason, streamAnswers } from './answers.ts';
+import { answersIn, askedFormat } from './response-format.ts';
 import { type CompletionBody, samplingOf } from './schema.ts';
 
 /** As with OpenAI, where the request names none; less where the context ends before. */
@@ -11,15 +12,17 @@ export function textCompletion(model: LocalModel, body: CompletionBody, options:
   const prompts = promptsOf(body.prompt);
   const choices = body.n ?? 1;
   const defaults = { ...model.defaults, maxTokens: DEFAULT_MAX_TOKENS };
+  const asked = askedFormat(body);
   const request: Omit<CompletionRequest, 'prompt'> = {
     ...samplingOf(body),
     echo: body.echo,
     logprobs: body.logprobs,
+    responseFormat: asked?.format,
     cacheSalt: body.cache_salt,
   };
   const start = (index: number, signal: AbortSignal): AsyncIterable<ChatEvent> => {
     const seed = nthSeed(request.seed, index % choices);
-    return model.complete({ ...request, prompt: prompts[Math.floor(index / choices)], seed, signal }, defaults);
+    return answersIn(asked, model.complete({ ...request, prompt: prompts[Math.floor(index / choices)], seed, signal }, defaults));
   };
   const set = { count: prompts.length * choices, answersPerPrompt: choices, start };
   const head = { id: `cmpl-${options.requestId}`, object: 'text_completion', created: Math.floor(Date.now() / 1000), model: model.id };

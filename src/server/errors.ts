@@ -54,8 +54,12 @@ function requestError(error: RequestError): ApiError {
   const code = error instanceof ContextLengthError ? 'context_length_exceeded' : undefined;
   const { message, parameter } = error;
   if (parameter === null) return new ApiError(400, message, { code });
-  const param = snakeCase(parameter);
-  return new ApiError(400, message.startsWith(`${parameter} `) ? param + message.slice(parameter.length) : message, { param, code });
+  const param = wireName(parameter);
+  const isNamed = message.startsWith(`${parameter} `) || message.startsWith(`${parameter}:`);
+  return new ApiError(400, isNamed ? param + message.slice(parameter.length) : message, { param, code });
 }
 
-const snakeCase = (name: string): string => name.replace(/[A-Z]/gu, (letter) => `_${letter.toLowerCase()}`);
+/** `maxTokens` is max_tokens on the wire, and a tool's schema lies one level deeper there. */
+function wireName(name: string): string {
+  return name.replace(/[A-Z]/gu, (letter) => `_${letter.toLowerCase()}`).replace(/^(tools\[\d+\])\./u, '$1.function.');
+}

@@ -19,6 +19,7 @@ const COUNTERS: readonly [name: string, help: string, read: Read][] = [
   ['vllm:prefix_cache_hits_total', 'Prompt tokens found in the prefix cache', (stats) => stats.prefixCacheHits],
   ['vllm:num_preemptions_total', 'Requests preempted', (stats) => stats.preemptions],
   ['tetrad:engine_steps_total', 'Steps of the engine', (stats) => stats.steps],
+  ['tetrad:forced_tokens_total', 'Tokens that a grammar left no choice about', (stats) => stats.forcedTokens],
 ];
 
 const FIRST_TOKEN_SECONDS = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 640];

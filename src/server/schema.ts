@@ -1,7 +1,8 @@
 /** Request bodies: unknown JSON becomes typed values, or an error that names the field. Fields not listed are ignored. */
 import { z } from 'zod';
-import type { ChatMessage, ChatSampling, ToolCall, ToolDefinition } from '../chat/chat-model.ts';
+import type { ChatMessage, ChatSampling, ToolCall, ToolChoice, ToolDefinition } from '../chat/chat-model.ts';
 import { ApiError } from './errors.ts';
+import { formatFields } from './response-format.ts';
 
 const MAX_CHOICES = 128;
 const MAX_STOPS = 16;
@@ -34,12 +35,7 @@ const common = {
   ignore_eos: optional(z.boolean()),
   min_tokens: optional(z.int().min(0)),
   cache_salt: optional(z.string().min(1)),
-  response_format: optional(z.looseObject({ type: z.string() })),
-  guided_json: z.unknown().optional(),
-  guided_regex: z.unknown().optional(),
-  guided_choice: z.unknown().optional(),
-  guided_grammar: z.unknown().optional(),
-  structured_outputs: z.unknown().optional(),
+  ...formatFields,
 };
 
 const textPart = z.object(
@@ -98,13 +94,18 @@ const messages = z.array(message).min(1);
 const tool = z
   .object({
     type: z.literal('function'),
-    function: z.object({ name: z.string().min(1).max(256), description: optional(z.string()), parameters: optional(z.record(z.string(), z.unknown())) }),
+    function: z.object({
+      name: z.string().min(1).max(256),
+      description: optional(z.string()),
+      parameters: optional(z.record(z.string(), z.unknown())),
+      strict: optional(z.boolean()),
+    }),
   })
   .transform((value): ToolDefinition => value.function);
 
-const toolChoice = z.union([z.enum(['none', 'auto', 'required']), z.object({ type: z.literal('function'), function: z.object({ name: z.string() }) })], {
-  error: 'expected "none", "auto", "required" or a named function',
-});
+const namedTool = z.object({ type: z.literal('function'), function: z.object({ name: z.string() }) }).transform((value): ToolChoice => ({ name: value.function.name }));
+
+const toolChoice = z.union([z.enum(['none', 'auto', 'required']), namedTool], { error: 'expected "none", "auto", "required" or a named function' });
 
 const templateArguments = optional(z.record(z.string(), z.unknown()));
 
@@ -114,6 +115,8 @@ export const chatSchema = z.object({
   max_completion_tokens: optional(z.int().min(1)),
   logprobs: optional(z.boolean()),
   top_logprobs: optional(z.int().min(0).max(MAX_LOGPROBS)),
+  /** With logprobs: also the share of probability that the grammar let through, and whether it left one way only. */
+  legal_mass: optional(z.boolean()),
   tools: optional(z.array(tool)),
   tool_choice: optional(toolChoice),
   parallel_tool_calls: optional(z.boolean()),
@@ -177,25 +180,15 @@ function pathText(path: readonly PropertyKey[]): string {
   return path.map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index === 0 ? '' : '.'}${String(key)}`)).join('');
 }
 
-const GUIDED = 'guided decoding is not supported yet';
-const GUIDED_FIELDS = ['guided_json', 'guided_regex', 'guided_choice', 'guided_grammar', 'structured_outputs'] as const;
-
 /** What is understood but can't be done is refused rather than ignored. */
 export function refuseUnsupported(body: ChatBody | CompletionBody): void {
   const refuse = (param: string, reason: string): never => {
     throw new ApiError(400, `${param}: ${reason}`, { param, code: 'unsupported_parameter' });
   };
-  for (const field of GUIDED_FIELDS) if (body[field] !== undefined && body[field] !== null) refuse(field, GUIDED);
-  if (body.response_format !== undefined && body.response_format.type !== 'text') {
-    refuse('response_format', `${GUIDED}, so the only format is "text" (seen: ${JSON.stringify(body.response_format.type)})`);
-  }
   if (body.min_tokens !== undefined && body.min_tokens > 0) refuse('min_tokens', 'not supported');
   if ('messages' in body) {
     for (const field of ['functions', 'function_call'] as const) if (body[field] !== undefined && body[field] !== null) refuse(field, 'not supported: use tools and tool_choice');
-    if (body.tool_choice !== undefined && body.tool_choice !== 'auto' && body.tool_choice !== 'none') {
-      refuse('tool_choice', `${GUIDED}, so a call cannot be forced: use "auto" or "none"`);
-    }
-    if (body.top_logprobs !== undefined && body.logprobs !== true) refuse('top_logprobs', 'needs logprobs: true');
+    for (const field of ['top_logprobs', 'legal_mass'] as const) if (body[field] !== undefined && body.logprobs !== true) refuse(field, 'needs logprobs: true');
   } else {
     if (body.suffix !== undefined && body.suffix !== '') refuse('suffix', 'not supported');
     if (body.echo === true && body.logprobs !== undefined) refuse('echo', 'log-probabilities of the prompt are not available: leave out echo or logprobs');

@@ -199,23 +199,27 @@ export function generateAlone(request: GenerateRequest, limits: OracleLimits, ma
   const result = new Float32Array(SAMPLE_RESULT);
   let finishReason: string | null = null;
   const isFinished = (): boolean => finishReason !== null;
-  const append = (output: OutputToken): void => {
-    tokens.push(output.token);
-    outputs.push(output);
-    const isEos = !sampling.ignoreEos && limits.eosTokenIds.includes(output.token);
-    if (sampling.stopTokenIds.includes(output.token) || isEos) finishReason = 'stop';
-    else if (matcher !== null && !matcher.accept(output.token)) finishReason = 'abort';
+  const scored = sampling.logprobs !== null;
+  const append = ({ token, forced, ...scores }: OutputToken): void => {
+    tokens.push(token);
+    outputs.push({ token, forced, ...scores, ...(scored ? {} : { logprob: NaN, top: [] }) });
+    const isEos = (matcher !== null || !sampling.ignoreEos) && limits.eosTokenIds.includes(token);
+    if (sampling.stopTokenIds.includes(token) || isEos) finishReason = 'stop';
+    else if (matcher !== null && !matcher.accept(token)) finishReason = 'abort';
     else if (tokens.length === limit) finishReason = 'length';
   };
   const force = (): void => {
     if (isFinished()) return;
-    for (const token of matcher?.forcedTokens() ?? []) if (!isFinished()) append({ token, ...FORCED_SCORES });
+    for (const token of matcher?.forcedTokens() ?? []) {
+      if (!isFinished()) append(scored ? sample(token) : { token, forced: true, ...FORCED_SCORES });
+    }
   };
-  force();
-  while (!isFinished()) {
+  /** Any token the matcher allows, or the forced one. */
+  const sample = (forced: number | null): OutputToken => {
     for (let p = slots.length; p < tokens.length; p++) slots.push(slotOf(slots, tokens[p], ropeRow(p, limit)));
     fillLogits(slots[slots.length - 1], logits);
     if (mask !== null) matcher!.fillMask(mask);
+    if (forced !== null) mask!.fill(0)[forced >> 5] = 1 << (forced & 31);
     const entry = {
       row: 0,
       position: tokens.length - 1,
@@ -230,7 +234,11 @@ export function generateAlone(request: GenerateRequest, limits: OracleLimits, ma
     const params = record(SAMPLE_PARAMS, Float32Array.from(SAMPLE_PARAMS, (name) => sampling[name]), 0);
     const biases = sampling.logitBias.map(([token, bias]) => [token, Math.fround(bias)] as const);
     draw({ logits, tokens, entry, params, biases, mask }, result);
-    append(decodeResult(result, 0, sampling.logprobs ?? 0));
+    return { ...decodeResult(result, 0, sampling.logprobs ?? 0), forced: forced !== null };
+  };
+  force();
+  while (!isFinished()) {
+    append(sample(null));
     force();
   }
   return { outputs, finishReason };
@@ -241,7 +249,7 @@ export function joinOutputs(events: readonly EngineOutput[]): Generated {
   const outputs = events.flatMap((event) =>
     event.tokens.map((token, i) => {
       const scores = event.logprobs?.[i] ?? { logprob: NaN, top: [] };
-      return { token, legalMass: event.legalMass[i], ...scores };
+      return { token, forced: event.forced[i], legalMass: event.legalMass[i], ...scores };
     }),
   );
   return { outputs, finishReason: events[events.length - 1]?.finishReason ?? null };
@@ -258,6 +266,7 @@ export function randomSource(seed: number): (end: number) => number {
 
 /** Allows a third of the vocabulary, which third depends on what was said; now and then forces some tokens. */
 export class RollingMatcher implements Matcher {
+  readonly error = null;
   private readonly vocabSize: number;
   private state: number;
   constructor(vocabSize: number, start: number) {

@@ -7,6 +7,7 @@ export interface FakeEngineOptions {
   readonly answer: (prompt: string) => string;
   readonly tokensPerStep?: number;
   readonly maxModelLength?: number;
+  readonly grammarRefusal?: string;
   readonly onRequest?: (request: GenerateRequest) => void;
 }
 
@@ -47,7 +48,7 @@ export function fakeEngine(options: FakeEngineOptions): FakeEngine {
           count === null
             ? null
             : tokens.map((token) => ({ logprob: -0.5, top: Array.from({ length: count }, (_, i) => [(token + i) % tokenizer.vocabSize, -0.5 - i] as const) }));
-        yield { tokens, logprobs, legalMass: tokens.map(() => 1), numCachedTokens: Math.min(2, request.prompt.length - 1), finishReason };
+        yield { tokens, logprobs, legalMass: tokens.map(() => 1), forced: tokens.map(() => false), numCachedTokens: Math.min(2, request.prompt.length - 1), finishReason };
       }
     } finally {
       counts.running--;
@@ -59,6 +60,7 @@ export function fakeEngine(options: FakeEngineOptions): FakeEngine {
       vocabSize: tokenizer.vocabSize,
       maxModelLength,
       eosTokenIds: [eos],
+      grammarRefusal: options.grammarRefusal ?? null,
       backend: 'reference',
       backendDescription: 'scripted',
       numBlocks: 64,
@@ -80,6 +82,7 @@ export function fakeEngine(options: FakeEngineOptions): FakeEngine {
       promptTokens: counts.promptTokens,
       cachedPromptTokens: counts.cachedPromptTokens,
       generatedTokens: counts.generatedTokens,
+      forcedTokens: 0,
       preemptions: 0,
       steps: counts.steps,
       prefixCacheQueries: counts.promptTokens,

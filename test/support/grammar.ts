@@ -1,14 +1,18 @@
 /** Reads text through a grammar byte by byte. */
 import { Automaton, REJECT } from '../../src/grammar/automaton.ts';
 import type { Grammar } from '../../src/grammar/grammar.ts';
+import { specialBytes } from '../../src/grammar/trie.ts';
 
 const utf8 = new TextEncoder();
 
-export function reader(grammar: Grammar): (text: string) => boolean {
+/** `special`: texts that stand for special tokens. */
+export function reader(grammar: Grammar, special: readonly string[] = []): (text: string) => boolean {
   const automaton = new Automaton(grammar);
+  const pieces = special.length === 0 ? /(?!)/u : new RegExp(`(${special.map((text) => text.replaceAll(/[\\|[\]]/gu, '\\$&')).join('|')})`, 'u');
+  const bytesOf = (piece: string): Uint8Array => (special.includes(piece) ? specialBytes(utf8.encode(piece)) : utf8.encode(piece));
   return (text) => {
     let state = automaton.start;
-    for (const byte of utf8.encode(text)) {
+    for (const byte of text.split(pieces).flatMap((piece) => [...bytesOf(piece)])) {
       state = automaton.step(state, byte);
       if (state === REJECT) return false;
     }
