@@ -64,6 +64,8 @@ export interface CallsOptions {
   /** Items asked at once. */
   readonly concurrency: number;
   readonly maxTokens: number;
+  /** Whether answers are held to the tools' schemas. */
+  readonly guided?: boolean;
   readonly onProgress?: (done: number, total: number) => void;
   /** Every answer, in the order in which they come. */
   readonly onAnswer?: (answer: CallAnswer) => void;
@@ -86,7 +88,7 @@ export async function evaluateCalls(model: ChatModel, set: CallSet, options: Cal
   const ask = async (): Promise<void> => {
     while (next < set.items.length) {
       const index = next++;
-      const outcome = await judge(model, set, set.items[index], options.maxTokens);
+      const outcome = await judge(model, set, set.items[index], options);
       outcomes.push(outcome);
       options.onAnswer?.({ index, exact: outcome.exact, text: outcome.text, calls: outcome.calls });
       options.onProgress?.(outcomes.length, set.items.length);
@@ -96,11 +98,11 @@ export async function evaluateCalls(model: ChatModel, set: CallSet, options: Cal
   return report(outcomes, (performance.now() - start) / 1000);
 }
 
-async function judge(model: ChatModel, set: CallSet, item: CallItem, maxTokens: number): Promise<Outcome> {
+async function judge(model: ChatModel, set: CallSet, item: CallItem, { maxTokens, guided }: CallsOptions): Promise<Outcome> {
   const tools = item.tools.map((name): ToolDefinition => set.tools[name].function);
   const calls: ToolCall[] = [];
   let [tokens, text] = [0, ''];
-  for await (const event of model.stream({ messages: chatMessages(item), tools, temperature: 0, maxTokens })) {
+  for await (const event of model.stream({ messages: chatMessages(item), tools, temperature: 0, maxTokens, guided })) {
     if (event.type === 'tool-call') calls.push(event.call);
     if (event.type === 'text-delta') text += event.text;
     if (event.type === 'finish') tokens = event.usage.promptTokens + event.usage.completionTokens;
@@ -133,7 +135,7 @@ function parseArguments(call: ToolCall): Arguments | undefined {
   }
 }
 
-function chatMessages(item: CallItem): ChatMessage[] {
+export function chatMessages(item: CallItem): ChatMessage[] {
   let called = 0;
   let answered = 0;
   return item.messages.map((message): ChatMessage => {
