@@ -112,3 +112,7 @@ TOPICS = [[word.strip() for word in line.split(",")] for line in lines("topics.t
 
 def draw(kind, rng):
     return rng.choice(ALL[kind])
+
+
+def count_clauses():
+    return sum(len(said) for concept in [*ALL["enum"], *ALL["boolean"]] for said in (concept.clauses.values() if isinstance(concept.clauses, dict) else concept.clauses)) + sum(len(v.clauses) for v in ALL["value"])

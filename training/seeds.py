@@ -588,7 +588,11 @@ class SeedTool:
             calls.append({p.name: args[p.name] for p in self.params if p.name in args})
         if any(c in calls[:i] for i, c in enumerate(calls)):
             return None
-        lists = rng.random() < 0.3 and last > first or first == last and rng.random() < 0.6
+        spoken = [[surface for surface, _, _ in said[i]] for i in spots if first <= i <= last]
+        listable = all(len(set(values)) == count for values in spoken) and not any(isinstance(part[i].value, list) for i in spots if first <= i <= last)
+        if not listable and any(isinstance(part[i].value, list) for i in spots if first <= i <= last) and rng.random() < 0.7:
+            return None
+        lists = listable and rng.random() < (0.3 if last > first else 0.6)
         pieces = self.said_as_lists(part, said, first, last, rng) if lists else self.said_again(part, said, first, last, count, rng)
         return pieces, calls, needs_today, []
 

@@ -231,11 +231,16 @@ def person(rng):
 def code(rng):
     def block(letters, n):
         return "".join(rng.choice(letters) for _ in range(n))
-    upper, digits = "ABCDEFGHJKLMNPQRSTUVWXYZ", "0123456789"
-    return rng.choice((block(upper, 2) + "-" + block(digits, 4), block(upper, 3) + block(digits, 3), block(digits, 6), block(upper, 1) + block(digits, rng.randint(1, 3)),
-                       rng.choice(W.NOUNS) + "_" + block(digits, 3), block(upper, 3) + "-" + block(digits, 2), "#" + block(digits, 4), block("0123456789abcdef", 8),
-                       rng.choice(W.NOUNS)[:3].upper() + "-" + block(digits, 4), block(digits, 3) + "-" + block(digits, 3), block(upper, 4), block(digits, rng.randint(3, 9)),
-                       rng.choice(W.NOUNS) + "-" + block(digits, 2), block(upper, 2) + block(digits, 2) + block(upper, 2), patterned(rng), patterned(rng), patterned(rng)))
+    n = rng.randrange(len(CODES) + 3)
+    return CODES[n](block, rng) if n < len(CODES) else patterned(rng)
+
+
+UPPER, DIGIT = "ABCDEFGHJKLMNPQRSTUVWXYZ", "0123456789"
+CODES = [
+    lambda b, r: b(UPPER, 2) + "-" + b(DIGIT, 4), lambda b, r: b(UPPER, 3) + b(DIGIT, 3), lambda b, r: b(DIGIT, 6), lambda b, r: b(UPPER, 1) + b(DIGIT, r.randint(1, 3)),
+    lambda b, r: r.choice(W.NOUNS) + "_" + b(DIGIT, 3), lambda b, r: b(UPPER, 3) + "-" + b(DIGIT, 2), lambda b, r: "#" + b(DIGIT, 4), lambda b, r: b("0123456789abcdef", 8),
+    lambda b, r: r.choice(W.NOUNS)[:3].upper() + "-" + b(DIGIT, 4), lambda b, r: b(DIGIT, 3) + "-" + b(DIGIT, 3), lambda b, r: b(UPPER, 4), lambda b, r: b(DIGIT, r.randint(3, 9)),
+    lambda b, r: r.choice(W.NOUNS) + "-" + b(DIGIT, 2), lambda b, r: b(UPPER, 2) + b(DIGIT, 2) + b(UPPER, 2)]
 
 
 def patterned(rng):
