@@ -127,7 +127,7 @@ class Speaker:
 
 
 class Generator:
-    def __init__(self, seed, seed_folder=None, held_out=None, composed=0.34):
+    def __init__(self, seed, seed_folder=None, held_out=None, composed=0.3):
         self.rng = random.Random(seed)
         self.seeds = S.load(seed_folder or Path(__file__).parent / "seeds", withhold=True)
         if held_out:
