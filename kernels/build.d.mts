@@ -1,1 +1,1 @@
-export function buildKernels(options?: { quiet?: boolean }): Promise<{ path: string } | { missing: string }>;
+export function buildKernels(options?: { quiet?: boolean; check?: boolean }): Promise<{ path: string } | { missing: string }>;

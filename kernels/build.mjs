@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /**
- * Builds the CPU kernels with the compiler at hand: `node kernels/build.mjs`, or `buildKernels()` from set-up and tests.
+ * Builds the CPU kernels with the compiler at hand: `node kernels/build.mjs`, or `buildKernels()` from set-up and tests; with `--check`
+ * a program that compares the paths instead.
  * The op files are compiled once for every path of this architecture; which one runs is chosen by cpuid when a context opens.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -14,14 +15,23 @@ const KERNELS = dirname(fileURLToPath(import.meta.url));
 const SOURCES = join(KERNELS, 'cpu');
 const BUILD = join(KERNELS, '..', 'build');
 
-const COMMON = ['attend', 'ceiling', 'embed', 'gate', 'linear', 'logits', 'norm', 'rope', 'sample'];
+const COMMON = ['attend', 'ceiling', 'dense', 'embed', 'gate', 'linear', 'logits', 'norm', 'rope', 'sample'];
 const ONCE = ['context', 'memory', 'paths', 'pool', 'program', 'select'];
 
+const AVX2 = ['-mavx2', '-mfma', '-mf16c'];
+const AVX512 = [...AVX2, '-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mavx512vnni', '-mprefer-vector-width=512'];
+
+/** What a path that only multiplies otherwise compiles for itself. */
+const OWN = ['attend', 'ceiling', 'linear', 'logits'];
+
+/** Paths of an architecture. One with `base` compiles only `files` and takes the other ops from there (see paths.cpp). */
 const PATHS = {
   x64: {
-    avx512vnni: ['-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mavx512vnni', '-mavx2', '-mfma', '-mf16c', '-mprefer-vector-width=512'],
-    avx2: ['-mavx2', '-mfma', '-mf16c'],
-    portable: [],
+    amx: { flags: [...AVX512, '-mamx-tile', '-mamx-int8'], base: 'avx512vnni', files: OWN },
+    avx512vnni: { flags: AVX512 },
+    avxvnni: { flags: [...AVX2, '-mavxvnni'], base: 'avx2', files: OWN },
+    avx2: { flags: AVX2 },
+    portable: { flags: [] },
   },
 };
 
@@ -31,6 +41,8 @@ const LINK = {
   darwin: ['-dynamiclib', '-pthread'],
   win32: ['-shared', '-static-libstdc++', '-static-libgcc', '-pthread'],
 };
+/** What makes a library of it, not a program. */
+const SHARED = ['-shared', '-dynamiclib', '-Wl,-z,nodelete'];
 const EXTENSION = { linux: 'so', darwin: 'dylib', win32: 'dll' };
 const INSTALL = {
   linux: "install a C++ compiler (Debian, Ubuntu: 'apt install g++'; Fedora: 'dnf install gcc-c++')",
@@ -49,11 +61,12 @@ function findCompiler() {
 }
 
 /** Every object to make: source, object name, flags. */
-function units(extra) {
-  const paths = PATHS[process.arch] ?? { portable: [] };
-  const list = ONCE.map((file) => ({ source: `${file}.cpp`, object: file, flags: [...COMPILE, ...extra] }));
-  for (const [path, flags] of Object.entries(paths)) {
-    for (const file of COMMON) list.push({ source: `${file}.cpp`, object: `${file}-${path}`, flags: [...COMPILE, ...flags, `-DTT_PATH=${path}`, ...extra] });
+function units(extra, check) {
+  const paths = PATHS[process.arch] ?? { portable: { flags: [] } };
+  const once = check ? [...ONCE, 'check'] : ONCE;
+  const list = once.map((file) => ({ source: `${file}.cpp`, object: file, flags: [...COMPILE, ...extra] }));
+  for (const [path, { flags, base = path, files = COMMON }] of Object.entries(paths)) {
+    for (const file of files) list.push({ source: `${file}.cpp`, object: `${file}-${path}`, flags: [...COMPILE, ...flags, `-DTT_PATH=${path}`, `-DTT_BASE=${base}`, ...extra] });
   }
   return list;
 }
@@ -94,26 +107,27 @@ async function compileAll(compiler, list) {
 }
 
 /**
- * Builds what is stale. Returns the library's path, or one line that says what is missing. Flags beyond the usual ones (sanitizers) come
+ * Builds what is stale: the library, or with `check` the program that drives it (cpu/check.cpp). Returns its path, or one line that says what is missing. Flags beyond the usual ones (sanitizers) come
  * from TETRAD_CXXFLAGS and make a library of their own.
- * @param {{ quiet?: boolean }} [options]
+ * @param {{ quiet?: boolean, check?: boolean }} [options]
  * @returns {Promise<{ path: string } | { missing: string }>}
  */
-export async function buildKernels({ quiet = false } = {}) {
+export async function buildKernels({ quiet = false, check = false } = {}) {
   const platform = process.platform;
   if (!(platform in LINK)) return { missing: `the CPU kernels do not build on ${platform}; the reference backend runs instead` };
   const compiler = findCompiler();
   const extra = (process.env.TETRAD_CXXFLAGS ?? '').split(' ').filter(Boolean);
   const headers = [join(KERNELS, 'kernels.h'), ...readdirSync(SOURCES).filter((file) => file.endsWith('.h')).sort().map((file) => join(SOURCES, file))];
   const shared = digest(compiler?.version ?? '', ...headers.map((file) => readFileSync(file)));
-  const objects = join(BUILD, 'objects');
-  const list = units(extra).map((unit) => {
+  const variant = extra.length > 0 ? '-extra' : '';
+  const objects = join(BUILD, `objects${variant}`);
+  const list = units(extra, check).map((unit) => {
     const stamp = digest(shared, unit.flags.join(' '), readFileSync(join(SOURCES, unit.source)));
     return { ...unit, stamp, path: join(objects, `${unit.object}-${stamp}.o`) };
   });
-  const link = [...LINK[platform], ...extra];
+  const link = [...LINK[platform].filter((flag) => !check || !SHARED.includes(flag)), ...extra];
   const sources = digest(...headers.map((file) => readFileSync(file)), ...list.map((unit) => `${unit.flags.join(' ')} ${digest(readFileSync(join(SOURCES, unit.source)))}`), link.join(' '));
-  const library = join(BUILD, `libtetrad-cpu${extra.length > 0 ? '-extra' : ''}.${EXTENSION[platform]}`);
+  const library = join(BUILD, check ? `tetrad-check${variant}` : `libtetrad-cpu${variant}.${EXTENSION[platform]}`);
   const stampFile = `${library}.stamp`;
   const [builtFrom, builtWith] = existsSync(library) && existsSync(stampFile) ? readFileSync(stampFile, 'utf8').split('\n') : [];
   if (builtFrom === sources && (compiler === null || builtWith === compiler.version)) return { path: library };
@@ -135,13 +149,13 @@ export async function buildKernels({ quiet = false } = {}) {
   writeFileSync(stampFile, `${sources}\n${compiler.version}`);
   const current = new Set(list.map((unit) => unit.path));
   for (const file of readdirSync(objects)) {
-    if (extra.length === 0 && !current.has(join(objects, file))) rmSync(join(objects, file), { force: true });
+    if (!current.has(join(objects, file)) && !file.startsWith('check-')) rmSync(join(objects, file), { force: true });
   }
   return { path: library };
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const result = await buildKernels();
+  const result = await buildKernels({ check: process.argv.includes('--check') });
   if ('missing' in result) {
     process.stderr.write(`${result.missing}\n`);
     process.exitCode = 1;

@@ -3,18 +3,27 @@
  * A work item is a run of consecutive tokens of one request, one KV head, and one segment of 512 positions. All query heads of
  * the run that share the KV head are rows of it, so keys and values are unpacked once for up to 8 rows. With KV4, queries
  * are integers of 12 bits and probabilities of 13, so every product-sum of a chunk is exact in float32, whatever its order. What
- * chunks give is added in double. So neither runs nor segments nor threads change a result. Layout of the cache: rope.cpp. */
+ * chunks give is added in double, relative to powers of two. So neither runs nor segments nor threads change a result. Layout of the cache: rope.cpp. */
 #include "rows.h"
 
-#if defined(__AVX512VNNI__)
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
 #include "kv4_vnni.h"
 #else
 #include "kv4_float.h"
+#endif
+#if defined(__AMX_INT8__)
+#include "kv4_amx.h"
 #endif
 
 namespace tetrad {
 namespace TT_PATH {
 
+#if !defined(__AMX_INT8__)
+constexpr int64_t HEAD_PAD = 32, WIDE_ROWS = 1;  /* no wide products */
+TT_INLINE int64_t wideBytes(int64_t) { return 0; }
+TT_INLINE void openTiles() {}
+TT_INLINE void closeTiles() {}
+#endif
 constexpr int64_t SEGMENT = 512;
 constexpr int64_t CHUNK = 64;
 constexpr int MAX_CHUNK_TILES = 65;  /* blocks may be as small as one token */
@@ -26,9 +35,9 @@ struct Run { int64_t first, size, last; };  /* first token, tokens, position of 
 
 /* A row of a run: one head of one token. `total` and `minimum` belong to `maximum`, as the sums do. */
 struct RowState {
-  float queryScale;  /* of the integers in q; 1 in full precision */
+  float queryScale;  /* from what the product gives to the score; to its exponent of two where there is no soft cap */
   float querySum;
-  float maximum;
+  float maximum;     /* exponent of two, a whole number */
   double total;      /* of the probabilities */
   double minimum;    /* of probabilities times value minima */
 };
@@ -40,9 +49,11 @@ struct Work {
   float *q;                   /* [rows, paddedD], integers or scaled */
   float *chunkSum;            /* [rows, paddedD] */
   double *sum;                /* [rows, paddedD] */
-  float *weights;             /* [rows, places] scores, then probabilities */
+  float *weights;             /* [rows, places] scores, then probabilities (full precision) */
+  float *scales;              /* KV4, [5, places] of a chunk: see readScales */
   uint8_t *queryCodes;        /* KV4: q and weights as the products take them, CODE_BYTES a number */
   uint8_t *weightCodes;
+  uint8_t *operands;          /* of wide products */
   RowState *rows;
 };
 
@@ -99,11 +110,10 @@ struct Chunk {
   int64_t start[MAX_CHUNK_TILES];   /* position of the first place */
   int64_t begin;                    /* first position of the chunk */
   int count;
+  bool whole;                       /* 64 places of 4 tiles, all of them positions */
 };
 
-TT_INLINE vf halves(const uint16_t *p) { return loadF16(p); }
-/* In double, rounded: the last bit of a probability decides now and then what integer its weight becomes. */
-TT_INLINE vf expFloats(vf x) { return toFloats(expDoubles(lowDoubles(x)), expDoubles(highDoubles(x))); }
+/* In double, rounded. */
 TT_INLINE vf capFloats(vf x, float cap) {
   const vd c = splatDouble(cap);
   return toFloats(c * tanhDoubles(lowDoubles(x) / c), c * tanhDoubles(highDoubles(x) / c));
@@ -112,101 +122,178 @@ TT_INLINE vf capFloats(vf x, float cap) {
 /* What a chunk adds to a row, relative to its own maximum. */
 struct ChunkPart {
   float maximum;   /* -infinity where the row sees nothing of the chunk */
-  double total, minimum;
-  double unit;     /* of the chunk's sums */
+  float total, minimum;
+  float unit;      /* of the chunk's sums */
 };
 
-/* Scores to probabilities for one row at `position`. */
-static ChunkPart softmaxRow(const Work &work, const Chunk &chunk, int64_t r, int64_t position) {
+/* The places of a tile that a row at `position` sees. */
+struct Seen { int first, end; };
+TT_INLINE Seen seenOf(const Chunk &chunk, int tile, int64_t lowest, int64_t position) {
+  return {(int)maxOf(0, lowest - chunk.start[tile]), (int)maxOf(0, minOf(chunk.tokens[tile], position + 1 - chunk.start[tile]))};
+}
+TT_INLINE vi seenLanes(Seen seen, int u) {
+  const vi place = iota() + u;
+  return (place >= splatInt(seen.first)) & (place < splatInt(seen.end));
+}
+
+/* Weights of value codes: a token's scale in units of the largest one. */
+TT_INLINE vf unitsOf(float largest) { return splat(largest == 0.0f ? 0.0f : WEIGHT_LEVELS / largest); }
+
+/* Scales of a chunk's tokens as floats: key scales, key minima, value scales, value minima; then value scales in units of
+ * the largest, which is returned. */
+static float readScales(const tt_cache *cache, const Chunk &chunk, float *to, int64_t places) {
+  vf largest = {};
+  for (int tile = 0; tile < chunk.count; tile++) {
+    const uint16_t *halves = (const uint16_t *)(chunk.tiles[tile] + cache->keyBytes + cache->valueBytes);
+    for (int u = 0; u < 16; u += LANES) {
+      for (int i = 0; i < 4; i++) store(to + i * places + tile * 16 + u, loadF16(halves + i * 16 + u));
+      largest = vmax(largest, load(to + 2 * places + tile * 16 + u));
+    }
+  }
+  const float most = maxLanes(largest);
+  const vf inverse = unitsOf(most);
+  for (int i = 0; i < chunk.count * 16; i += LANES) store(to + 4 * places + i, load(to + 2 * places + i) * inverse);
+  return most;
+}
+
+/* Sums over the places of a chunk: place p of every tile is lane p of 16. */
+struct LaneSums {
+  vf lanes[16 / LANES] = {};
+  void add(int u, vf x) { lanes[u / LANES] = lanes[u / LANES] + x; }
+  float sum() const {
+    vf all[16 / LANES];
+    memcpy(all, lanes, sizeof all);
+    for (int half = 16 / LANES / 2; half > 0; half /= 2) {
+      for (int i = 0; i < half; i++) all[i] = all[i] + all[i + half];
+    }
+    return sumLanes(all[0]);
+  }
+};
+
+/* Scores of row r, at `position`, to weights. WHOLE: it sees all places of the chunk. `largest`: of the chunk's value scales. */
+template <bool KV4, bool WHOLE> static ChunkPart softmaxRow(const Work &work, const Chunk &chunk, int64_t r, int64_t position, float largest) {
   const AttendArgs &args = work.args;
-  const bool kv4 = args.cache->precision == TT_KV4;
-  const int64_t lowest = maxOf(chunk.begin, args.window > 0 ? position + 1 - args.window : 0);
-  float *scores = work.weights + r * work.places;
+  const int64_t lowest = maxOf(chunk.begin, args.window > 0 ? position + 1 - args.window : 0), places = work.places;
+  const float *scales = work.scales;
+  float *scores = work.weights + r * places;
   const RowState &row = work.rows[r];
   const vf sum = splat(row.querySum), scale = splat(row.queryScale);
-  vf most = splat(-INFINITY);
+  vf most = splat(-INFINITY), most8 = {};
   for (int tile = 0; tile < chunk.count; tile++) {
-    const uint16_t *fp16 = (const uint16_t *)(chunk.tiles[tile] + args.cache->keyBytes + args.cache->valueBytes);
-    const vi first = splatInt((int32_t)maxOf(0, lowest - chunk.start[tile]));
-    const vi end = splatInt((int32_t)maxOf(0, minOf(chunk.tokens[tile], position + 1 - chunk.start[tile])));
+    const Seen seen = seenOf(chunk, tile, lowest, position);
     for (int u = 0; u < 16; u += LANES) {
-      vf s = load(scores + tile * 16 + u);
-      if (kv4) s = (halves(fp16 + u) * s + halves(fp16 + 16 + u) * sum) * scale;
-      if (args.softcap != 0.0f) s = capFloats(s, args.softcap);
-      const vi place = iota() + u;
-      s = ((place >= first) & (place < end)) ? s : splat(-INFINITY);
-      most = vmax(most, s);
-      store(scores + tile * 16 + u, s);
-    }
-  }
-  ChunkPart part = {maxLanes(most), 0, 0, 1};
-  if (part.maximum == -INFINITY) {
-    memset(scores, 0, (size_t)chunk.count * 64);
-    if (kv4) packCodes<WEIGHT_UNIT>(scores, work.places, work.weightCodes + r * CODE_BYTES * work.places);
-    return part;
-  }
-  vf largest = {};
-  vd total = {}, minimum = {};
-  for (int tile = 0; tile < chunk.count; tile++) {
-    const uint16_t *fp16 = (const uint16_t *)(chunk.tiles[tile] + args.cache->keyBytes + args.cache->valueBytes);
-    for (int u = 0; u < 16; u += LANES) {
-      const vf s = load(scores + tile * 16 + u);
-      const vi seen = s > splat(-INFINITY);
-      vf p = (vf)((vi)expFloats(s - splat(part.maximum)) & seen);
-      total = total + (lowDoubles(p) + highDoubles(p));
-      if (kv4) {
-        const vf least = (vf)((vi)halves(fp16 + 48 + u) & seen);
-        minimum = fmaDoubles(lowDoubles(p), lowDoubles(least), fmaDoubles(highDoubles(p), highDoubles(least), minimum));
-        p = p * (vf)((vi)halves(fp16 + 32 + u) & seen);
-        largest = vmax(largest, p);
+      const int64_t i = tile * 16 + u;
+      vf s = KV4 ? loadScores(scores + i) : load(scores + i);
+      if (KV4) s = load(scales + i) * s + load(scales + places + i) * sum;
+      s = s * scale;
+      if (args.softcap != 0.0f) s = capFloats(s, args.softcap) * splat(LOG2_E);
+      if (!WHOLE) {
+        const vi lanes = seenLanes(seen, u);
+        s = lanes ? s : splat(-INFINITY);
+        if (KV4) most8 = vmax(most8, (vf)((vi)load(scales + 2 * places + i) & lanes));
       }
-      store(scores + tile * 16 + u, p);
+      most = vmax(most, s);
+      store(scores + i, s);
     }
   }
-  part.total = sumDoubles(total);
-  part.minimum = sumDoubles(minimum);
-  if (!kv4) return part;
-  const float weight = maxLanes(largest);
-  part.unit = (double)weight / (double)WEIGHT_LEVELS;
-  const vf inverse = splat(weight == 0.0f ? 0.0f : WEIGHT_LEVELS / weight);
-  for (int i = 0; i < chunk.count * 16; i += LANES) store(scores + i, __builtin_convertvector(roundToInt(load(scores + i) * inverse), vf));
-  packCodes<WEIGHT_UNIT>(scores, work.places, work.weightCodes + r * CODE_BYTES * work.places);
-  return part;
+  uint8_t *codes = work.weightCodes + r * CODE_BYTES * places;
+  const float highest = maxLanes(most);
+  if (!WHOLE && highest == -INFINITY) {
+    for (int64_t i = 0; i < chunk.count * 16; i += LANES) {
+      store(scores + i, vf{});
+      if (KV4) storeWeightCodes(vi{}, i, places, codes);
+    }
+    return {-INFINITY, 0, 0, 1};
+  }
+  if (KV4 && !WHOLE) largest = maxLanes(most8);
+  const float exponent = ceilf(highest);
+  const vf inverse = unitsOf(largest);
+  LaneSums total, minimum;
+  for (int tile = 0; tile < chunk.count; tile++) {
+    const Seen seen = seenOf(chunk, tile, lowest, position);
+    for (int u = 0; u < 16; u += LANES) {
+      const int64_t i = tile * 16 + u;
+      vf p = exp2Exact(load(scores + i) - splat(exponent));
+      if (!WHOLE) p = (vf)((vi)p & seenLanes(seen, u));
+      total.add(u, p);
+      if (!KV4) {
+        store(scores + i, p);
+        continue;
+      }
+      vf least = load(scales + 3 * places + i), units;
+      if (WHOLE) {
+        units = load(scales + 4 * places + i);
+      } else {
+        least = (vf)((vi)least & seenLanes(seen, u));
+        units = (vf)((vi)(load(scales + 2 * places + i) * inverse) & seenLanes(seen, u));
+      }
+      minimum.add(u, p * least);
+      storeWeightCodes(roundToInt(p * units), i, places, codes);
+    }
+  }
+  return {exponent, total.sum(), minimum.sum(), KV4 ? largest : 1};
+}
+
+/* 2^x for whole x of at most 0. */
+TT_INLINE double powerOfTwo(float x) {
+  const int64_t bits = x < -1000 ? 0 : ((int64_t)x + 1023) << 52;
+  double power;
+  memcpy(&power, &bits, 8);
+  return power;
 }
 
 /* total, minimum and sums of the row move to the larger of both maxima, and the part is added. */
-static void addPart(RowState &row, double *sum, const ChunkPart &part, const float *chunkSum, int64_t width) {
+template <bool KV4> static void addPart(RowState &row, double *sum, const ChunkPart &part, const float *chunkSum, int64_t width) {
   if (part.maximum == -INFINITY) return;
-  const double old = row.maximum < part.maximum ? exp((double)row.maximum - (double)part.maximum) : 1.0;
-  const double factor = row.maximum > part.maximum ? exp((double)part.maximum - (double)row.maximum) : 1.0;
-  row.total = row.total * old + part.total * factor;
-  row.minimum = row.minimum * old + part.minimum * factor;
-  if (row.maximum < part.maximum) row.maximum = part.maximum;
-  const vd a = splatDouble(old), b = splatDouble(part.unit * factor);
+  const double factor = part.maximum < row.maximum ? powerOfTwo(part.maximum - row.maximum) : 1.0;
+  if (part.maximum > row.maximum) {
+    const double old = powerOfTwo(row.maximum - part.maximum);
+    row.maximum = part.maximum;
+    row.total = row.total * old;
+    row.minimum = row.minimum * old;
+    for (int64_t d = 0; d < width; d += DOUBLES) {
+      const vd moved = loadAs<vd>(sum + d) * splatDouble(old);
+      memcpy(sum + d, &moved, sizeof moved);
+    }
+  }
+  row.total = row.total + (double)part.total * factor;
+  row.minimum = row.minimum + (double)part.minimum * factor;
+  const vd unit = splatDouble(KV4 ? (double)part.unit / (double)WEIGHT_LEVELS * factor : factor);
   for (int64_t d = 0; d < width; d += DOUBLES) {
-    const vd moved = loadAs<vd>(sum + d) * a + loadDoubles(chunkSum + d) * b;
-    memcpy(sum + d, &moved, sizeof moved);
+    const vd added = loadAs<vd>(sum + d) + loadDoubles(chunkSum + d) * unit;
+    memcpy(sum + d, &added, sizeof added);
   }
 }
 
-static void attendChunk(const Work &work, const Chunk &chunk, int64_t rows, const int32_t *positions) {
+template <bool KV4> static void attendChunk(const Work &work, const Chunk &chunk, int64_t rows, const int32_t *positions) {
   const tt_cache *cache = work.args.cache;
-  const bool kv4 = cache->precision == TT_KV4;
-  const int64_t stride = work.paddedD;
-  ChunkPart parts[ROWS];
-  for (int64_t r = 0; r < rows; r += ROWS) {
-    const int64_t R = minOf(ROWS, rows - r);
-    const Kernels &kernel = KERNELS[R - 1];
-    float *weights = work.weights + r * work.places;
-    for (int tile = 0; tile < chunk.count; tile++) {
-      if (kv4) kernel.scoresKV4(chunk.tiles[tile], ceilDiv(work.D, 8), work.queryCodes + r * CODE_BYTES * stride, stride, weights + tile * 16, work.places);
-      else kernel.scoresFull(chunk.tiles[tile], work.D, work.q + r * stride, stride, weights + tile * 16, work.places);
+  const int64_t stride = work.paddedD, places = work.places, window = work.args.window;
+  const float largest = KV4 ? readScales(cache, chunk, work.scales, places) : 0;
+  for (int64_t r = 0, R; r < rows; r += R) {
+    const bool wide = KV4 && WIDE_ROWS > 1 && rows - r > ROWS && chunk.count == CHUNK / 16;
+    R = minOf(wide ? WIDE_ROWS : ROWS, rows - r);
+    const Kernels &kernel = KERNELS[minOf(R, ROWS) - 1];
+    float *weights = work.weights + r * places, *sum = work.chunkSum + r * stride;
+    const uint8_t *queryCodes = work.queryCodes + r * CODE_BYTES * stride, *weightCodes = work.weightCodes + r * CODE_BYTES * places;
+#if defined(__AMX_INT8__)
+    if (wide) wideScores(chunk.tiles, ceilDiv(work.D, 8), queryCodes, stride, weights, places, work.operands);
+#endif
+    for (int tile = 0; tile < chunk.count && !wide; tile++) {
+      if (KV4) kernel.scoresKV4(chunk.tiles[tile], ceilDiv(work.D, 8), queryCodes, stride, weights + tile * 16, places);
+      else kernel.scoresFull(chunk.tiles[tile], work.D, work.q + r * stride, stride, weights + tile * 16, places);
     }
-    for (int64_t i = 0; i < R; i++) parts[i] = softmaxRow(work, chunk, r + i, positions[(r + i) / work.heads]);
-    float *sum = work.chunkSum + r * stride;
-    if (kv4) kernel.valuesKV4(chunk.tiles, chunk.count, cache->keyBytes, ceilDiv(work.D, 32), work.weightCodes + r * CODE_BYTES * work.places, work.places, sum, stride);
-    else kernel.valuesFull(chunk.tiles, chunk.tokens, chunk.count, cache->keyBytes, cache->valueBytes / 64, weights, work.places, sum, stride);
-    for (int64_t i = 0; i < R; i++) addPart(work.rows[r + i], work.sum + (r + i) * stride, parts[i], sum + i * stride, stride);
+    ChunkPart parts[WIDE_ROWS > ROWS ? WIDE_ROWS : ROWS];
+    for (int64_t i = 0; i < R; i++) {
+      const int64_t position = positions[(r + i) / work.heads];
+      const bool whole = chunk.whole && position >= chunk.begin + CHUNK - 1 && (window == 0 || position + 1 - window <= chunk.begin);
+      parts[i] = (whole ? softmaxRow<KV4, true> : softmaxRow<KV4, false>)(work, chunk, r + i, position, largest);
+    }
+#if defined(__AMX_INT8__)
+    if (wide) wideValues(chunk.tiles, R, cache->keyBytes, ceilDiv(work.D, 32), weightCodes, places, sum, stride, work.operands);
+#endif
+    if (!wide && KV4) kernel.valuesKV4(chunk.tiles, chunk.count, cache->keyBytes, ceilDiv(work.D, 32), weightCodes, places, sum, stride);
+    if (!KV4) kernel.valuesFull(chunk.tiles, chunk.tokens, chunk.count, cache->keyBytes, cache->valueBytes / 64, weights, places, sum, stride);
+    for (int64_t i = 0; i < R; i++) addPart<KV4>(work.rows[r + i], work.sum + (r + i) * stride, parts[i], sum + i * stride, ceilDiv(work.D, 32) * 32);
   }
 }
 
@@ -233,7 +320,8 @@ static void attendSegment(const Work &work, const Run &run, int64_t g, int64_t s
       chunk.start[chunk.count] = tileStart;
       p = tileEnd;
     }
-    attendChunk(work, chunk, rows, positions);
+    chunk.whole = chunkEnd == chunk.begin + CHUNK && chunk.count == CHUNK / 16;
+    (cache->precision == TT_KV4 ? attendChunk<true> : attendChunk<false>)(work, chunk, rows, positions);
   }
 }
 
@@ -241,7 +329,7 @@ static void attendSegment(const Work &work, const Run &run, int64_t g, int64_t s
 static void mergeState(RowState &row, double *sum, const RowState &part, const double *partSum, int64_t width) {
   if (part.maximum == -INFINITY) return;
   const float most = row.maximum > part.maximum ? row.maximum : part.maximum;
-  const double a = exp((double)row.maximum - (double)most), b = exp((double)part.maximum - (double)most);
+  const double a = powerOfTwo(row.maximum - most), b = powerOfTwo(part.maximum - most);
   for (int64_t d = 0; d < width; d++) sum[d] = sum[d] * a + partSum[d] * b;
   row.total = row.total * a + part.total * b;
   row.minimum = row.minimum * a + part.minimum * b;
@@ -262,9 +350,10 @@ static void writeHead(const RowState &row, const double *sum, float *to, int64_t
 static void loadQuery(const AttendArgs &args, const float *source, int64_t D, int64_t paddedD, float *to, RowState &row) {
   memset(to + D, 0, (size_t)(paddedD - D) * 4);
   row.querySum = 0;
+  const float toExponent = args.softcap == 0.0f ? LOG2_E : 1.0f;
   if (args.cache->precision != TT_KV4) {
     for (int64_t d = 0; d < D; d++) to[d] = source[d] * args.scale;
-    row.queryScale = 1;
+    row.queryScale = toExponent;
     return;
   }
   float most = 0;
@@ -274,7 +363,7 @@ static void loadQuery(const AttendArgs &args, const float *source, int64_t D, in
     to[d] = rintf(source[d] * inverse);
     row.querySum += to[d];
   }
-  row.queryScale = most / QUERY_LEVELS * args.scale;
+  row.queryScale = most / QUERY_LEVELS * args.scale * toExponent;
 }
 
 static int64_t findRuns(const AttendArgs &args, int64_t most, Run *runs) {
@@ -311,13 +400,13 @@ static int checkBlocks(Runtime &runtime, const AttendArgs &args, const Run *runs
 int attend(Runtime &runtime, const AttendArgs &args) {
   const Step &step = args.step;
   const tt_cache *cache = args.cache;
-  const int64_t H = args.H, G = cache->G, D = cache->D, heads = H / G, paddedD = ceilDiv(D, 32) * 32;
+  const int64_t H = args.H, G = cache->G, D = cache->D, heads = H / G, paddedD = ceilDiv(D, HEAD_PAD) * HEAD_PAD;
   const int status = checkStep(runtime, step, cache, 0);
   if (status) return status;
 
   /* Rows of a run fill the registers once or twice. */
   const int64_t most = maxOf(1, RUN_ROWS / heads);
-  const int64_t maxRows = most * heads;
+  const int64_t maxRows = ceilDiv(most * heads, WIDE_ROWS) * WIDE_ROWS;
   const bool inPlace = args.out.kind == 0;
   int64_t segments = 1;
   for (int64_t t = 0; t < step.size; t++) {
@@ -332,8 +421,9 @@ int attend(Runtime &runtime, const AttendArgs &args) {
   uint8_t *shared = (uint8_t *)sharedScratch(runtime, runBytes + ceilDiv(outBytes, 64) * 64 + allPartBytes);
   const int64_t places = 16 * minOf(MAX_CHUNK_TILES, cache->B % 16 == 0 ? CHUNK / 16 : (CHUNK / cache->B + 2) * ceilDiv(cache->B, 16));
   const int64_t rowBytes = paddedD * (8 + 4 + 4 + CODE_BYTES) + places * (4 + CODE_BYTES) + (int64_t)sizeof(RowState);
+  const int64_t operandBytes = wideBytes(paddedD), scaleBytes = 5 * places * 4;
   int64_t stride;
-  uint8_t *scratch = workerScratch(runtime, maxOf(maxRows * rowBytes, paddedWidth(H * D) * 4) + 256, &stride);
+  uint8_t *scratch = workerScratch(runtime, maxOf(operandBytes + scaleBytes + maxRows * rowBytes, paddedWidth(H * D) * 4) + 256, &stride);
   if (!shared || !scratch) return fail(runtime, TT_OUT_OF_MEMORY, "no memory for %d tokens over %d segments", (int)step.size, (int)segments);
 
   Run *runs = (Run *)shared;
@@ -350,21 +440,27 @@ int attend(Runtime &runtime, const AttendArgs &args) {
     const int64_t item = task / perItem, only = task % perItem;
     const Run &run = runs[item / G];
     const int64_t g = item % G, rows = run.size * heads;
-    double *sum = (double *)(scratch + worker * stride);
+    uint8_t *operands = scratch + worker * stride;
+    double *sum = (double *)(operands + operandBytes);
     float *q = (float *)(sum + maxRows * paddedD), *chunkSum = q + maxRows * paddedD, *weights = chunkSum + maxRows * paddedD;
-    RowState *states = (RowState *)(weights + maxRows * places);
+    float *scales = weights + maxRows * places;
+    RowState *states = (RowState *)(scales + 5 * places);
     uint8_t *queryCodes = (uint8_t *)(states + maxRows), *weightCodes = queryCodes + maxRows * paddedD * CODE_BYTES;
-    const Work work = {args, D, paddedD, heads, places, q, chunkSum, sum, weights, queryCodes, weightCodes, states};
+    const Work work = {args, D, paddedD, heads, places, q, chunkSum, sum, weights, scales, queryCodes, weightCodes, operands, states};
     for (int64_t r = 0; r < rows; r++) {
       const float *source = args.qkv + (run.first + r / heads) * qkvWidth + (g * heads + r % heads) * D;
       loadQuery(args, source, D, paddedD, q + r * paddedD, states[r]);
-      if (cache->precision == TT_KV4) packCodes<QUERY_UNIT>(q + r * paddedD, paddedD, queryCodes + r * CODE_BYTES * paddedD);
+      if (cache->precision == TT_KV4) {
+        for (int64_t d = 0; d < paddedD; d += LANES) storeQueryCodes(roundToInt(load(q + r * paddedD + d)), d, paddedD, queryCodes + r * CODE_BYTES * paddedD);
+      }
       clearState(states[r], sum + r * paddedD, paddedD);
     }
     const int64_t lowest = args.window > 0 ? maxOf(0, step.position[run.first] + 1 - args.window) : 0;
     const int64_t firstSegment = split ? maxOf(only, lowest / SEGMENT) : lowest / SEGMENT;
     const int64_t lastSegment = split ? minOf(only, run.last / SEGMENT) : run.last / SEGMENT;
+    openTiles();
     for (int64_t segment = firstSegment; segment <= lastSegment; segment++) attendSegment(work, run, g, segment);
+    closeTiles();
     for (int64_t r = 0; r < rows; r++) {
       const int64_t token = run.first + r / heads, head = g * heads + r % heads;
       if (split) {

@@ -4,28 +4,14 @@
 namespace tetrad {
 namespace TT_PATH {
 
-TT_INLINE vd silu(vd x) { return x / (splatDouble(1.0) + expDoubles(-x)); }
-TT_INLINE vd geluTanh(vd x) {
-  const vd inner = splatDouble(0.79788456080286535588) * (x + splatDouble(0.044715) * x * x * x);
-  return splatDouble(0.5) * x * (splatDouble(1.0) + tanhDoubles(inner));
-}
-
-/* The activation in double, rounded; then the product in float. */
-template <bool SILU> TT_INLINE void gateLanes(const float *gate, const float *up, float *y) {
-  const vd g = loadDoubles(gate);
-  const vfHalf rounded = __builtin_convertvector(SILU ? silu(g) : geluTanh(g), vfHalf);
-  const vfHalf product = rounded * loadAs<vfHalf>(up);
-  memcpy(y, &product, sizeof product);
+/* x / (1 + e^-z): z is x for SiLU; GELU is 0.5 x (1 + tanh(z / 2)), which is the same with another z. */
+template <bool SILU> TT_INLINE vf activate(vf x) {
+  const vf exponent = SILU ? x * splat(-LOG2_E) : (x + x * x * x * splat(0.044715f)) * splat(-2.3022082f);
+  return x / (splat(1.0f) + exp2Exact(vmin(exponent, splat(126.0f))));
 }
 
 template <bool SILU> static void gateRow(const float *gate, const float *up, float *y, int64_t width) {
-  int64_t i = 0;
-  for (; i + DOUBLES <= width; i += DOUBLES) gateLanes<SILU>(gate + i, up + i, y + i);
-  float g[DOUBLES] = {0}, u[DOUBLES] = {0}, rest[DOUBLES];
-  memcpy(g, gate + i, (size_t)(width - i) * 4);
-  memcpy(u, up + i, (size_t)(width - i) * 4);
-  gateLanes<SILU>(g, u, rest);
-  memcpy(y + i, rest, (size_t)(width - i) * 4);
+  forVectors(width, [&](int64_t i, int64_t lanes) { storeLanes(y + i, activate<SILU>(loadLanes(gate + i, lanes)) * loadLanes(up + i, lanes), lanes); });
 }
 
 int gate(Runtime &runtime, const GateArgs &args) {

@@ -3,9 +3,11 @@ namespace tetrad {
 namespace TT_PATH {
 
 constexpr int64_t CODE_BYTES = 4;
-constexpr int QUERY_UNIT = 64, WEIGHT_UNIT = 128;
 
-template <int UNIT> TT_INLINE void packCodes(const float *x, int64_t n, uint8_t *to) { memcpy(to, x, (size_t)n * 4); }
+/* Numbers i .. i + LANES - 1 of a row. */
+TT_INLINE void storeQueryCodes(vi value, int64_t i, int64_t, uint8_t *to) { store((float *)to + i, __builtin_convertvector(value, vf)); }
+TT_INLINE void storeWeightCodes(vi value, int64_t i, int64_t n, uint8_t *to) { storeQueryCodes(value, i, n, to); }
+TT_INLINE vf loadScores(const float *p) { return load(p); }
 
 /* Nibble `shift / 4` of every dword, as float. */
 TT_INLINE vf nibble(vu v, int shift) { return __builtin_convertvector((vi)((v >> shift) & 15), vf); }

@@ -118,10 +118,31 @@ TT_INLINE vf loadF16(const uint16_t *p) {
 
 TT_INLINE vf loadBF16(const uint16_t *p) { return (vf)(__builtin_convertvector(loadAs<vu16>(p), vu) << 16); }
 
-/* By halves: one order for every path of the same width. */
+/* By halves, on every path. */
+#if defined(__AVX2__) || defined(__AVX512F__)
+TT_INLINE float sumFour(__m128 v) {
+  v = _mm_add_ps(v, _mm_movehl_ps(v, v));
+  return _mm_cvtss_f32(_mm_add_ss(v, _mm_movehdup_ps(v)));
+}
+TT_INLINE float maxFour(__m128 v) {
+  v = _mm_max_ps(v, _mm_movehl_ps(v, v));
+  return _mm_cvtss_f32(_mm_max_ss(v, _mm_movehdup_ps(v)));
+}
+#endif
 #if defined(__AVX512F__)
-TT_INLINE float sumLanes(vf v) { return _mm512_reduce_add_ps((__m512)v); }
-TT_INLINE float maxLanes(vf v) { return _mm512_reduce_max_ps((__m512)v); }
+TT_INLINE __m256 lowerHalf(vf v) { return _mm512_castps512_ps256((__m512)v); }
+TT_INLINE __m256 upperHalf(vf v) { return _mm512_extractf32x8_ps((__m512)v, 1); }
+TT_INLINE float sumLanes(vf v) {
+  const __m256 h = _mm256_add_ps(lowerHalf(v), upperHalf(v));
+  return sumFour(_mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1)));
+}
+TT_INLINE float maxLanes(vf v) {
+  const __m256 h = _mm256_max_ps(lowerHalf(v), upperHalf(v));
+  return maxFour(_mm_max_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1)));
+}
+#elif defined(__AVX2__)
+TT_INLINE float sumLanes(vf v) { return sumFour(_mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1))); }
+TT_INLINE float maxLanes(vf v) { return maxFour(_mm_max_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1))); }
 #else
 template <class F> TT_INLINE float foldLanes(vf v, const F &fold) {
   float lanes[LANES];
@@ -148,6 +169,19 @@ TT_INLINE vf vabs(vf v) { return (vf)((vi)v & 0x7fffffff); }
 /* To nearest, ties to even, for |x| < 2^22. */
 TT_INLINE vi roundToInt(vf x) { return (vi)(x + splat(12582912.0f)) - 0x4b400000; }
 
+#if defined(__AVX512VNNI__)
+/* sums + four products of unsigned and signed bytes, in every lane. */
+TT_INLINE vi dotBytes(vi sums, vu bytes, vi signedBytes) { return (vi)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)bytes, (__m512i)signedBytes); }
+#elif defined(__AVXVNNI__) && !defined(TETRAD_EMULATE)
+TT_INLINE vi dotBytes(vi sums, vu bytes, vi signedBytes) { return (vi)_mm256_dpbusd_avx_epi32((__m256i)sums, (__m256i)bytes, (__m256i)signedBytes); }
+#elif defined(__AVXVNNI__)
+TT_INLINE vi dotBytes(vi sums, vu bytes, vi signedBytes) {
+  const __m256i a = (__m256i)bytes, b = (__m256i)signedBytes;
+  const __m256i even = _mm256_madd_epi16(_mm256_and_si256(a, _mm256_set1_epi16(255)), _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8));
+  return sums + (vi)even + (vi)_mm256_madd_epi16(_mm256_srli_epi16(a, 8), _mm256_srai_epi16(b, 8));
+}
+#endif
+
 /* exp to about 1e-7; 0 below -87.3, and for -infinity. */
 TT_INLINE vf vexp(vf x) {
   const vf y = vmax(vmin(x, splat(88.37f)), splat(-87.33f));
@@ -164,6 +198,21 @@ TT_INLINE vf vexp(vf x) {
   const vf scaled = p * (vf)((n + 127) << 23);
   return (vf)((vi)scaled & (x > splat(-87.33f)));
 }
+/* 2^x to about 2e-7 for x up to 126, and 2^-125 for what is less; 2^0 is 1. Every product and sum is rounded: the same on every path, and in
+ * exp2() of src/backend/reference.ts. */
+TT_INLINE vf exp2Exact(vf x) {
+  const vf y = vmax(x, splat(-125.0f)), magic = splat(12582912.0f);
+  const vf shifted = y + magic, r = y - (shifted - magic);
+  vf p = splat(0.001326472731307149f);
+  p = p * r + splat(0.009671512991189957f);
+  p = p * r + splat(0.05550733581185341f);
+  p = p * r + splat(0.24022242426872253f);
+  p = p * r + splat(0.6931470036506653f);
+  p = p * r + splat(1.0f);
+  return (vf)((vi)p + ((vi)shifted << 23));
+}
+constexpr float LOG2_E = 1.44269504f;
+
 TT_INLINE vf vtanh(vf x) {
   const vf e = vexp(splat(2.0f) * vabs(x));
   const vf t = splat(1.0f) - splat(2.0f) / (e + splat(1.0f));
@@ -199,26 +248,20 @@ TT_INLINE double sumDoubles(vd v) {
   for (int i = 0; i < DOUBLES; i++) sum += v[i];
   return sum;
 }
-#if defined(__AVX512F__)
-TT_INLINE vd fmaDoubles(vd a, vd b, vd c) { return (vd)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
-#elif defined(__AVX2__)
-TT_INLINE vd fmaDoubles(vd a, vd b, vd c) { return (vd)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
-#else
-TT_INLINE vd fmaDoubles(vd a, vd b, vd c) { return a * b + c; }
-#endif
 
-/* exp to about 1e-15, for x up to 700; 0 below -700, for -infinity and for what is no number. */
+/* exp to about 1e-15, for x up to 700; 0 below -700, for -infinity and for what is no number. Every product and sum is rounded: the same
+ * on every path, and in exponential() of src/backend/reference.ts. */
 TT_INLINE vd expDoubles(vd x) {
   const vd lowest = splatDouble(-700.0), highest = splatDouble(700.0);
   const vl inside = x > lowest;
   const vd y = inside ? (x < highest ? x : highest) : lowest;
-  const vd shifted = fmaDoubles(y, splatDouble(1.4426950408889634), splatDouble(6755399441055744.0));
+  const vd shifted = y * splatDouble(1.4426950408889634) + splatDouble(6755399441055744.0);
   const vd n = shifted - splatDouble(6755399441055744.0);
-  const vd r = fmaDoubles(n, splatDouble(-1.90821492927058770002e-10), fmaDoubles(n, splatDouble(-0.693147180369123816490), y));
+  const vd r = (y - n * splatDouble(0.693147180369123816490)) - n * splatDouble(1.90821492927058770002e-10);
   vd p = splatDouble(1.0 / 6227020800.0);
   constexpr double INVERSE_FACTORIALS[] = {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0, 1.0};
 #pragma GCC unroll 13
-  for (int i = 0; i < 13; i++) p = fmaDoubles(p, r, splatDouble(INVERSE_FACTORIALS[i]));
+  for (int i = 0; i < 13; i++) p = p * r + splatDouble(INVERSE_FACTORIALS[i]);
   return (vd)(((vl)p + ((vl)shifted << 52)) & inside);
 }
 TT_INLINE vd tanhDoubles(vd x) {

@@ -176,17 +176,20 @@ export interface RopeStoreArgs {
 
 /** Positions that attention takes at a time: chunks begin at multiples of it. */
 export const ATTEND_CHUNK = 64;
+/** Float32 sums over a chunk's positions run in lanes: position p is in lane (p mod B) mod ATTEND_LANES. */
+export const ATTEND_LANES = 16;
 /** With a KV4 cache a query head is rounded to integers of ±QUERY_LEVELS, and the weights of a chunk to 0..WEIGHT_LEVELS. */
 export const QUERY_LEVELS = 2047;
 export const WEIGHT_LEVELS = 8191;
 
 /**
- * Attention chunk by chunk, each with its own maximum; what the chunks give is merged in float64.
+ * Attention chunk by chunk. A score is an exponent of two (times log2 e); a chunk's probabilities are 2^(score − m), where m is its largest
+ * score rounded up, so that what the chunks give is merged in float64 by powers of two, without rounding.
  *
  * Full: scores and weighted values in float32. KV4: q ≈ integers · absmax / QUERY_LEVELS, so a score is
- * (s_k · Σ integer · code + min_k · Σ integer) · (absmax / QUERY_LEVELS · scale); a token's weight is p · s_v, rounded to integers of
- * (largest of the chunk) / WEIGHT_LEVELS, and a chunk gives Σ integer · code and Σ p · min_v. Both sums of integers stay below 2^24
- * for D ≤ 512: they are exact in float32 in any order, on any device. Both roundings are a hundredth of KV4's own.
+ * (s_k · Σ integer · code + min_k · Σ integer) · (absmax / QUERY_LEVELS · scale · log2 e); a token's weight is p · s_v, rounded to integers of
+ * (largest s_v that the token sees in the chunk) / WEIGHT_LEVELS, and a chunk gives Σ integer · code, Σ p and Σ p · min_v. The sums of integers
+ * stay below 2^24 for D ≤ 512: they are exact in float32 in any order, on any device. Both roundings are a hundredth of KV4's own.
  */
 export interface AttendArgs {
   readonly step: StepInputs;

@@ -178,7 +178,7 @@ describe.each(paths)('%s', (path) => {
         return readActivation(backend, out, rows);
       };
       const { seen, wanted } = both((backend) => run(backend, gateUp));
-      seen.forEach((row, i) => expectActivation(row, wanted[i]));
+      seen.forEach((row, i) => expectSameActivation(row, wanted[i]));
       expectSameActivation(run(native, gateUp.slice((size - 1) * 2 * F))[0], seen[size - 1]);
     });
   });
@@ -294,8 +294,9 @@ describe.each(paths)('%s', (path) => {
       const shape = { ...base, ...change };
       const { seen, wanted } = both((backend) => attention(backend, shape));
       seen.out.forEach((row, i) => {
-        if (shape.kind === 'int8') expectActivation(row, wanted.out[i]);
-        else expect(errorOf(row.values, wanted.out[i].values)).toBeLessThan(shape.precision === 'kv4' ? 1e-6 : 2e-5);
+        if (shape.precision === 'kv4') expectSameActivation(row, wanted.out[i]);
+        else if (shape.kind === 'int8') expectActivation(row, wanted.out[i]);
+        else expect(errorOf(row.values, wanted.out[i].values)).toBeLessThan(2e-5);
       });
       for (const t of new Set([0, seen.out.length >> 1, seen.out.length - 1])) expectSameActivation(seen.only(t), seen.out[t]);
       native.free(seen.cache);

@@ -7,6 +7,7 @@ import {
   BackendError,
   GROUP,
   ATTEND_CHUNK,
+  ATTEND_LANES,
   MAX_TOP_LOGPROBS,
   QUERY_LEVELS,
   SAMPLE_ENTRY,
@@ -261,7 +262,7 @@ export class ReferenceBackend implements Backend {
     const gate = activation === 'silu' ? silu : geluTanh;
     const y = new Float32Array(F);
     for (let t = 0; t < size; t++) {
-      for (let i = 0; i < F; i++) y[i] = round(gate(x[t * 2 * F + i])) * x[t * 2 * F + F + i];
+      for (let i = 0; i < F; i++) y[i] = gate(x[t * 2 * F + i]) * x[t * 2 * F + F + i];
       storeActivation(out, t, y);
     }
   }
@@ -422,56 +423,86 @@ function attendHead(args: AttendArgs, t: number, g: number, q: Float32Array, out
   const first = window > 0 ? Math.max(0, position + 1 - window) : 0;
   const sum = new Float64Array(D);
   let total = 0;
-  let maximum = -Infinity;
+  let minimum = 0;
+  let exponent = -Infinity;
   for (let begin = Math.floor(first / ATTEND_CHUNK) * ATTEND_CHUNK; begin <= position; begin += ATTEND_CHUNK) {
-    const heads: number[] = [];
-    for (let p = Math.max(begin, first); p <= Math.min(position, begin + ATTEND_CHUNK - 1); p++) heads.push(slotOf(step, cache, t, p) * cache.numKVHeads + g);
-    const scores = attendScores(args, q, heads);
-    const chunkMaximum = Math.max(...scores);
-    const probabilities = scores.map((score) => round(Math.exp(round(score - chunkMaximum))));
-    const most = Math.max(maximum, chunkMaximum);
-    const old = Math.exp(maximum - most);
-    const own = Math.exp(chunkMaximum - most);
-    const values = attendValues(args, probabilities, heads);
-    for (let d = 0; d < D; d++) sum[d] = sum[d] * old + values[d] * own;
-    total = total * old + probabilities.reduce((a, b) => a + b, 0) * own;
-    maximum = most;
+    const places: Place[] = [];
+    for (let p = Math.max(begin, first); p <= Math.min(position, begin + ATTEND_CHUNK - 1); p++) {
+      places.push({ head: slotOf(step, cache, t, p) * cache.numKVHeads + g, lane: (p % cache.blockSize) % ATTEND_LANES });
+    }
+    const scores = attendScores(args, q, places);
+    const own = Math.ceil(Math.max(...scores));
+    const chunk = attendValues(args, scores.map((score) => exp2(round(score - own))), places);
+    const most = Math.max(exponent, own);
+    const factor = 2 ** (own - most);
+    const old = exponent === -Infinity ? 0 : 2 ** (exponent - most);
+    for (let d = 0; d < D; d++) sum[d] = sum[d] * old + chunk.sums[d] * (chunk.unit * factor);
+    total = total * old + chunk.total * factor;
+    minimum = minimum * old + chunk.minimum * factor;
+    exponent = most;
   }
-  for (let d = 0; d < D; d++) out[d] = sum[d] / total;
+  for (let d = 0; d < D; d++) out[d] = (sum[d] + minimum) / total;
 }
 
-/** Scores of a query against cached keys. */
-function attendScores({ layer, cache, scale, softcap }: AttendArgs, q: Float32Array, heads: readonly number[]): number[] {
+/** A token in the cache: which head, and its lane in sums over tokens. */
+interface Place {
+  readonly head: number;
+  readonly lane: number;
+}
+
+/** Scores of a query against cached keys, as exponents of two. */
+function attendScores({ layer, cache, scale, softcap }: AttendArgs, q: Float32Array, places: readonly Place[]): number[] {
   const D = cache.headSize;
   const { keys, keyScales, keyMinima } = (cache.data as CacheLayer[])[layer];
-  const capped = (score: number): number => (softcap === 0 ? score : round(softcap * Math.tanh(score / softcap)));
-  if (cache.precision === 'full') return heads.map((head) => capped(round(round(scale) * dot(q, keys, head * D))));
+  const unit = softcap === 0 ? LOG2_E : 1;
+  const exponent = (score: number): number => (softcap === 0 ? score : round(round(round(softcap) * tanh(score / round(softcap))) * LOG2_E));
+  if (cache.precision === 'full') return places.map(({ head }) => exponent(round(round(round(scale) * dot(q, keys, head * D)) * unit)));
   const most = q.reduce((largest, x) => Math.max(largest, Math.abs(x)), 0);
   const inverse = most === 0 ? 0 : round(QUERY_LEVELS / most);
   const integers = q.map((x) => roundEven(round(x * inverse)));
   const querySum = integers.reduce((a, b) => a + b, 0);
-  const queryScale = round(round(most / QUERY_LEVELS) * round(scale));
-  return heads.map((head) => {
+  const queryScale = round(round(round(most / QUERY_LEVELS) * round(scale)) * unit);
+  return places.map(({ head }) => {
     const score = round(round(HALF_TO_FLOAT[keyScales[head]] * dot(integers, keys, head * D)) + round(HALF_TO_FLOAT[keyMinima[head]] * querySum));
-    return capped(round(score * queryScale));
+    return exponent(round(score * queryScale));
   });
 }
 
-/** Sum of cached values weighted by probabilities. */
-function attendValues({ layer, cache }: AttendArgs, probabilities: readonly number[], heads: readonly number[]): Float64Array {
+/** What the places of a chunk give: the sum of probabilities, that of probabilities times minima, and weighted codes (values) in a unit. */
+interface ChunkValues {
+  readonly total: number;
+  readonly minimum: number;
+  readonly unit: number;
+  readonly sums: Float64Array;
+}
+
+function attendValues({ layer, cache }: AttendArgs, probabilities: readonly number[], places: readonly Place[]): ChunkValues {
   const D = cache.headSize;
   const { values, valueScales, valueMinima } = (cache.data as CacheLayer[])[layer];
-  const sum = new Float64Array(D);
+  const sums = new Float64Array(D);
+  const total = laneSum(probabilities, places);
   if (cache.precision === 'full') {
-    heads.forEach((head, i) => addScaled(sum, probabilities[i], values, head * D));
-    return sum;
+    places.forEach(({ head }, i) => addScaled(sums, probabilities[i], values, head * D));
+    return { total, minimum: 0, unit: 1, sums };
   }
-  const weights = heads.map((head, i) => round(probabilities[i] * HALF_TO_FLOAT[valueScales[head]]));
-  const most = Math.max(...weights);
-  const inverse = most === 0 ? 0 : round(WEIGHT_LEVELS / most);
-  heads.forEach((head, i) => addScaled(sum, roundEven(round(weights[i] * inverse)), values, head * D));
-  const minimum = heads.reduce((total, head, i) => total + probabilities[i] * HALF_TO_FLOAT[valueMinima[head]], 0);
-  return sum.map((x) => x * (most / WEIGHT_LEVELS) + minimum);
+  const largest = places.reduce((most, { head }) => Math.max(most, HALF_TO_FLOAT[valueScales[head]]), 0);
+  const inverse = largest === 0 ? 0 : round(WEIGHT_LEVELS / largest);
+  places.forEach(({ head }, i) => {
+    const weight = roundEven(round(probabilities[i] * round(HALF_TO_FLOAT[valueScales[head]] * inverse)));
+    addScaled(sums, weight, values, head * D);
+  });
+  const minimum = laneSum(places.map(({ head }, i) => round(probabilities[i] * HALF_TO_FLOAT[valueMinima[head]])), places);
+  return { total, minimum, unit: largest / WEIGHT_LEVELS, sums };
+}
+
+/** In float32: each lane in order of position, then halves of the lanes. */
+function laneSum(terms: readonly number[], places: readonly Place[]): number {
+  const lanes = new Float32Array(ATTEND_LANES);
+  terms.forEach((term, i) => (lanes[places[i].lane] += term));
+  for (let half = ATTEND_LANES / 2; half >= 1; half /= 2) {
+    for (let i = 0; i < half; i++) lanes[i] += lanes[i + half];
+  }
+  return lanes[0];
 }
 
 function dot(x: Float32Array, y: Float32Array | Uint8Array, at: number): number {
@@ -506,8 +537,38 @@ function store(codes: Uint8Array | Float32Array, scales: Uint16Array, minima: Ui
   }
 }
 
-const silu = (x: number): number => x / (1 + Math.exp(-x));
-const geluTanh = (x: number): number => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
+const LOG2_E = round(Math.LOG2E);
+const EXP2 = [0.001326472731307149, 0.009671512991189957, 0.05550733581185341, 0.24022242426872253, 0.6931470036506653, 1].map(round);
+
+/** 2^x to about 2e-7, for x from -125 (less is taken for that) to 126, in operations of float32 that every device has: no table, no fused sums. */
+function exp2(x: number): number {
+  const y = Math.max(x, -125);
+  const n = round(round(y + 12582912) - 12582912);
+  const r = round(y - n);
+  let p = EXP2[0];
+  for (let i = 1; i < EXP2.length; i++) p = round(round(p * r) + EXP2[i]);
+  return p * 2 ** n;
+}
+
+/** x / (1 + 2^exponent), in float32. */
+const gated = (x: number, exponent: number): number => round(x / round(1 + exp2(Math.min(exponent, 126))));
+const silu = (x: number): number => gated(x, round(x * -LOG2_E));
+/** 0.5 x (1 + tanh(z / 2)) = x / (1 + e^-z) */
+const geluTanh = (x: number): number => gated(x, round(round(x + round(round(round(x * x) * x) * round(0.044715))) * round(-2.3022082)));
+
+/** exp to about 1e-15 in plain operations of float64: as exp2, for the soft cap. */
+function exponential(x: number): number {
+  const y = Math.min(700, Math.max(-700, x));
+  const n = y * 1.4426950408889634 + 6755399441055744 - 6755399441055744;
+  const r = y - n * 0.69314718036912381649 - n * 1.90821492927058770002e-10;
+  let p = 1 / 6227020800;
+  for (const factorial of [479001600, 39916800, 3628800, 362880, 40320, 5040, 720, 120, 24, 6, 2, 1, 1]) p = p * r + 1 / factorial;
+  return p * 2 ** n;
+}
+function tanh(x: number): number {
+  const e = exponential(2 * x);
+  return (e - 1) / (e + 1);
+}
 
 function penalize(logits: Float32Array, history: Int32Array, promptLength: number, repetition: number, presence: number, frequency: number): void {
   if (repetition !== 1) {

@@ -2,7 +2,7 @@
 import type { GrammarSource } from '../grammar/compile.ts';
 import { RequestError } from '../engine/request-error.ts';
 import type { ResponseFormat, ToolChoice, ToolDefinition } from './chat-model.ts';
-import type { Family } from './families.ts';
+import type { CallSyntax, Family } from './families.ts';
 
 export interface AnswerRequest {
   readonly tools?: readonly ToolDefinition[];
@@ -96,25 +96,25 @@ class AnswerGrammar {
 
   #calls(begun: string): GrammarSource {
     const { calls, prefixes } = this.#family;
-    const item = either(this.#tools.map((tool, index) => this.#call(tool, this.#request.tools?.indexOf(tool) ?? index)));
-    const isMany = this.#request.parallelToolCalls !== false && typeof this.#request.toolChoice !== 'object';
-    const more: GrammarSource = { kind: 'repeat', item: sequence([this.#written(calls.separator + calls.head), item]), min: 0, max: isMany ? null : 0 };
-    const parts = [this.#written((calls.open + calls.head).slice(begun.length)), item, ...(isMany ? [more] : []), this.#written(calls.close)];
+    const call = either(this.#tools.map((tool) => this.#call(tool)));
+    const isOne = this.#request.parallelToolCalls === false || typeof this.#request.toolChoice === 'object';
+    const each = (min: number, max: number | null, before: string): GrammarSource => ({ kind: 'repeat', item: sequence([this.#written(before), call]), min, max, separator: calls.separator });
+    const list = begun === '' ? [each(1, isOne ? 1 : null, calls.head)] : [this.#written(calls.head.slice(begun.length)), call, ...(isOne ? [] : [each(0, null, calls.head)])];
+    const parts = [this.#written(calls.open), ...list, this.#written(calls.close)];
     if (prefixes.length === 0) return sequence(parts);
     const bare = sequence([{ kind: 'regex', pattern: '[ \\n]{0,2}' }, ...parts]);
     return either([bare, ...prefixes.map((prefix) => sequence([this.#written(prefix), ...parts, ...(prefix.startsWith('```') ? [literal('\n```')] : [])]))]);
   }
 
   /** From its name on. */
-  #call(tool: ToolDefinition, index: number): GrammarSource {
+  #call(tool: ToolDefinition): GrammarSource {
     const { calls } = this.#family;
-    const label = `tools[${index}].parameters`;
-    if (calls.style !== 'json' && !/^[\w.:/-]+$/u.test(tool.name)) {
-      throw new RequestError(`tools[${index}].name: this model's calls can't spell ${JSON.stringify(tool.name)}; letters, digits, and . : / _ - are allowed`, `tools[${index}].name`);
-    }
+    const place = `tools[${this.#request.tools?.indexOf(tool)}]`;
+    const spelled = SPELLED[calls.style];
+    if (!spelled.test(tool.name)) throw new RequestError(`${place}.name: this model's calls can't spell ${JSON.stringify(tool.name)}; it must match ${spelled.source}`, `${place}.name`);
     const name = calls.style === 'json' ? JSON.stringify(tool.name).slice(1, -1) : tool.name;
-    if (calls.style === 'python') return sequence([literal(name), toolArguments(tool, label, 'python-call')]);
-    return sequence([this.#written(name + calls.middle), toolArguments(tool, label, 'json'), this.#written(calls.tail)]);
+    if (calls.style === 'python') return sequence([literal(name), toolArguments(tool, place, 'python-call')]);
+    return sequence([this.#written(name + calls.middle), toolArguments(tool, place, 'json'), this.#written(calls.tail)]);
   }
 
   /** Text that does not begin as calls do, where nothing else tells them apart. */
@@ -140,17 +140,20 @@ class AnswerGrammar {
   }
 }
 
-function toolArguments(tool: ToolDefinition, label: string, notation: 'json' | 'python-call'): GrammarSource {
+/** Names that a style of calls can hold. */
+const SPELLED: Readonly<Record<CallSyntax['style'], RegExp>> = { json: /./su, named: /^[\w.:/-]+$/u, python: /^[A-Za-z_][\w.-]*$/u };
+
+function toolArguments(tool: ToolDefinition, place: string, notation: 'json' | 'python-call'): GrammarSource {
+  const label = `${place}.parameters (${tool.name})`;
   if (tool.strict === false) return { kind: 'json-object', options: { whitespace: 'spaced', notation }, label };
-  return { kind: 'schema', schema: argumentsSchema(tool, label), options: { whitespace: 'spaced', order: 'any', closed: true, notation }, label };
+  return { kind: 'schema', schema: argumentsSchema(tool, place), options: { whitespace: 'spaced', order: 'any', closed: true, notation }, label };
 }
 
 /** Arguments are an object, whether the schema says so or not; a tool without a schema takes none. */
-function argumentsSchema(tool: ToolDefinition, label: string): Record<string, unknown> {
-  const schema = tool.parameters ?? { type: 'object', properties: {} };
-  const { type = 'object' } = schema;
-  if (type === 'object' || (Array.isArray(type) && type.includes('object'))) return { ...schema, type: 'object' };
-  throw new RequestError(`${label}: arguments are an object, but the schema's type is ${JSON.stringify(type)}`, label);
+function argumentsSchema({ name, parameters = { type: 'object', properties: {} } }: ToolDefinition, place: string): Record<string, unknown> {
+  const { type = 'object' } = parameters;
+  if (type === 'object' || (Array.isArray(type) && type.includes('object'))) return { ...parameters, type: 'object' };
+  throw new RequestError(`${place}.parameters (${name}): arguments are an object, but the schema's type is ${JSON.stringify(type)}`, `${place}.parameters`);
 }
 
 const literal = (text: string): GrammarSource => ({ kind: 'literal', text });

@@ -2,10 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
+import { byteTokenizer } from '../../test/support/byte-tokenizer.ts';
 import { randomText, reader } from '../../test/support/grammar.ts';
 import { QWEN_TEMPLATE } from '../../test/support/templates.ts';
 import { Automaton } from '../grammar/automaton.ts';
 import { compileGrammar } from '../grammar/compile.ts';
+import { createMatcher } from '../grammar/matcher.ts';
+import { Vocabulary } from '../grammar/trie.ts';
 import { answerGrammar, type AnswerRequest, type AnswerStart } from './answer-grammar.ts';
 import type { ChatMessage, ToolDefinition } from './chat-model.ts';
 import { familyOf, tagsOf } from './families.ts';
@@ -94,6 +97,7 @@ const samples: readonly Sample[] = [
       [`<|python_tag|>${item('weather', ZURICH, 'parameters')}`, [WEATHER]],
       [`{"type": "function", "name": "weather", "parameters": ${ZURICH}}`, [WEATHER]],
       [`[${item('weather', ZURICH)}, ${item('set-light', LIGHT)}]`, BOTH],
+      ['{"name": "weather", "in": "Bern"}', [['text', '{"name": "weather", "in": "Bern"}']]],
       ['{"name": "nobody", "parameters": {}} x', [['text', '{"name": "nobody", "parameters": {}} x']]],
     ],
     rendered: item('weather', '{"city": "Bern", "days": 2.0}', 'parameters'),
@@ -129,9 +133,21 @@ const samples: readonly Sample[] = [
       [`<|tool_call|>[${item('weather', ZURICH)}, ${item('set-light', LIGHT)}`, BOTH],
       [`<|tool_call|>${item('weather', ZURICH)}<|/tool_call|> ok`, [WEATHER, ['text', 'ok']]],
     ],
-    rendered: `<|tool_call|>[${item('weather', '{"city":"Bern","days":2.0}')}]<|/tool_call|>`,
+    rendered: `<|tool_call|>[${item('weather', '{"city": "Bern", "days": 2.0}')}]<|/tool_call|>`,
     result: '<|tool_response|>21 degrees<|end|>',
     documentation: 'Be brief.<|tool|>[{"name":"weather",',
+  },
+  {
+    family: 'phi-functools',
+    template: fixture('phi-functools'),
+    one: `functools[${item('weather', ZURICH)}]`,
+    two: `functools[${item('weather', ZURICH)}, ${item('set-light', LIGHT)}]`,
+    textFirst: `One moment.\nfunctools[${item('weather', ZURICH)}]`,
+    text: 'It is functools.',
+    slips: [[`functools[${item('weather', ZURICH)}, ${item('set-light', LIGHT)}`, BOTH]],
+    rendered: `functools[${item('weather', '{"city": "Bern", "days": 2.0}')}]<|end|>`,
+    result: '<|user|>\n<tool_response>\n21 degrees\n</tool_response>',
+    documentation: '"name": "weather"',
   },
   {
     family: 'mistral-list',
@@ -176,7 +192,7 @@ const samples: readonly Sample[] = [
       ['{"city": "Bern"}', [['text', '{"city": "Bern"}']]],
       ['```ts\nlet x;\n```', [['text', '```ts\nlet x;\n```']]],
     ],
-    rendered: `<start_of_turn>model\n[${item('weather', '{"city":"Bern","days":2.0}')}]<end_of_turn>`,
+    rendered: `<start_of_turn>model\n[${item('weather', '{"city": "Bern", "days": 2.0}')}]<end_of_turn>`,
     result: '<start_of_turn>user\n<tool_response>\n21 degrees\n</tool_response><end_of_turn>',
     documentation: '<start_of_turn>user\nBe brief.\n\n# Tools\n\nYou can call these functions:\n{"name":"weather",',
   },
@@ -190,7 +206,7 @@ const samples: readonly Sample[] = [
     textFirst: `\nhm\n</think>\n\nLet me see.${deepseek(deepseekCall('weather', ZURICH))}`,
     text: '\nhm\n</think>\n\n```json\n{}\n```',
     slips: [[`\nhm\n</think>\n<｜tool▁calls▁begin｜>function<｜tool▁sep｜>weather\n${ZURICH}\n\`\`\`<｜tool▁calls▁end｜>`, []]],
-    rendered: `<｜Assistant｜>${deepseek(deepseekCall('weather', '{"city":"Bern","days":2.0}'))}</s>`,
+    rendered: `<｜Assistant｜>${deepseek(deepseekCall('weather', '{"city": "Bern", "days": 2.0}'))}</s>`,
     result: '<｜User｜><｜tool▁outputs▁begin｜><｜tool▁output▁begin｜>21 degrees<｜tool▁output▁end｜><｜tool▁outputs▁end｜>',
     documentation: '# Tools\n\nYou can call these functions:\n{"name":"weather",',
   },
@@ -207,7 +223,7 @@ const samples: readonly Sample[] = [
       [`all\nLook.\n>>>weather\n${ZURICH}\n>>>set-light\n${LIGHT}`, [['text', 'Look.'], ...BOTH]],
       ['all\n>>>weather\nis fine', [['text', '>>>weather\nis fine']]],
     ],
-    rendered: '>>>weather\n{"city":"Bern","days":2.0}<|eot_id|>',
+    rendered: '>>>weather\n{"city": "Bern", "days": 2.0}<|eot_id|>',
     result: '<|start_header_id|>tool<|end_header_id|>\n\n21 degrees<|eot_id|>',
     documentation: 'type weather = (_: ',
   },
@@ -336,6 +352,24 @@ describe.each(samples.map((sample) => [sample.family, sample] as const))('%s', (
       expect(loose(sample.one.replace('days', 'hours'))).toBe(true);
       expect(loose(sample.one.slice(0, -1))).toBe(false);
     });
+  });
+
+  test('token by token, tags as single tokens: forced ones are those of the tokenizer', () => {
+    const family = familyOf(sample.template);
+    const tokenizer = byteTokenizer({ special: ['<s>', '</s>', ...tagsOf(family)] });
+    const end = tokenizer.tokenId('</s>')!;
+    const source = answerGrammar(family, { tools }, startOf(sample), (tag) => tokenizer.tokenId(tag) !== undefined)!;
+    const matcher = createMatcher(compileGrammar(source), new Vocabulary(tokenizer, [end]));
+    const tokens = [...tokenizer.encode(sample.two), end];
+    let forced = 0;
+    for (let i = 0; i < tokens.length; i++) {
+      const next = matcher.forcedTokens();
+      expect(tokens.slice(i, i + next.length)).toEqual(next);
+      forced += next.length > 0 ? 1 : 0;
+      expect(matcher.accept(tokens[i]), `token ${i}`).toBe(true);
+    }
+    expect(forced).toBeGreaterThan(20);
+    expect(matcher.isEnded).toBe(true);
   });
 
   const validCall = ([, name, json]: Event): boolean => names.includes(name) && validators[names.indexOf(name)](JSON.parse(json as string));

@@ -168,13 +168,13 @@ export const FAMILIES: readonly Family[] = [
     tags: ['<|python_start|>', '<|python_tag|>'],
     rewritesCalls: true,
   }),
+  HERMES,
   family({
     name: 'xlam',
-    matches: (template) => /xLAM|JSON array/u.test(template),
+    matches: (template) => /xLAM|single JSON array/u.test(template),
     calls: LIST,
     prefixes: ['```json\n'],
   }),
-  HERMES,
   family({
     name: 'llama',
     matches: (template) => template.includes('<|start_header_id|>'),

@@ -1,7 +1,7 @@
 /** Messages → turns that a family's template can render, where it can't render all that messages may hold. */
 import type { ChatMessage, ToolCall } from './chat-model.ts';
 import type { Family } from './families.ts';
-import { parseJson } from './json.ts';
+import { parseJson, spacedJson } from './json.ts';
 import { renderCalls } from './parse.ts';
 import { pythonArguments } from './python.ts';
 
@@ -73,7 +73,7 @@ function shortId(id: string): string {
 function withCallsAsText(turn: Turn, family: Family): Turn {
   const { calls, ...rest } = turn;
   if (calls === undefined || calls.length === 0) return rest;
-  const written = calls.map(({ name, arguments: json }) => ({ name, text: family.calls.style === 'python' ? (pythonArguments(json) ?? json) : json }));
+  const written = calls.map(({ name, arguments: json }) => ({ name, text: family.calls.style === 'python' ? (pythonArguments(json) ?? json) : spacedJson(json) }));
   const content = rest.content === '' ? '' : `${rest.content}\n`;
   return { ...rest, content: content + renderCalls(family.calls, written) };
 }

@@ -10,6 +10,20 @@ export function parseJson(text: string): unknown {
 
 export const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** Strings, brackets, punctuation, and everything else without white space. */
+const TOKENS = /"(?:[^"\\]|\\.)*"|[[\]{}:,]|[^\s[\]{}:,"]+/gu;
+
+/** The tokens of a valid JSON text, as they are written; null where it is not valid. */
+export function jsonTokens(text: string): string[] | null {
+  return parseJson(text) === undefined ? null : [...text.matchAll(TOKENS)].map(([token]) => token);
+}
+
+/** The same JSON with a space behind commas and colons, and no other, as models are trained to write it. */
+export function spacedJson(text: string): string {
+  const tokens = jsonTokens(text);
+  return tokens === null ? text : tokens.map((token) => (token === ',' || token === ':' ? `${token} ` : token)).join('');
+}
+
 /** Finds the end of a JSON object whose text is still growing, reading every character once. */
 export class ObjectScanner {
   position = 0;

@@ -270,9 +270,11 @@ export class LocalModel implements ChatModel, AsyncDisposable {
 /** Seeds are whole numbers of 53 bits. */
 const SEEDS = 2 ** 53;
 
-function refused(error: GrammarError): RequestError {
-  const hint = error.part.startsWith('tools') ? '; "strict": false on the tool leaves its arguments unchecked' : '';
-  return new RequestError(error.message + hint, error.part);
+/** The part that is to blame is a field of the request. */
+function refused({ message, part }: GrammarError): RequestError {
+  const [parameter] = part.split(' ');
+  if (!parameter.startsWith('tools')) return new RequestError(message, parameter === 'responseFormat' ? parameter : null);
+  return new RequestError(`${message}; "strict": false on the tool leaves its arguments unchecked`, parameter);
 }
 
 function logitBias(bias: Readonly<Record<string, number>>, vocabSize: number): [number, number][] {

@@ -25,7 +25,7 @@ const FENCES = ['```json', '```tool_code', '```tool_call', '```python', '```'];
 /** Members that the object of a bare call may begin with. */
 const CALL_KEYS = new Set(['name', 'arguments', 'parameters', 'type', 'id']);
 const JSON_HEAD = /^\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"(?:arguments|parameters)"\s*:\s*(?=\{)/u;
-const FIRST_KEY = /^\s*\{\s*"((?:[^"\\]|\\.)*)"/u;
+const FIRST_MEMBER = /^\s*\{\s*"((?:[^"\\]|\\.)*)"(?:\s*:\s*("(?:[^"\\]|\\.)*"))?/u;
 
 /**
  * Parses the text of an answer into reasoning, text and tool calls while it streams. Reasoning is recognized only at the very
@@ -204,12 +204,18 @@ export class OutputParser {
       const name = parseJson(head[1]);
       return typeof name === 'string' && name !== '' ? { name, length: head[0].length } : 'malformed';
     }
-    const first = FIRST_KEY.exec(rest)?.[1];
-    if (this.#isBare && first !== undefined && !CALL_KEYS.has(first)) return 'malformed';
+    if (this.#isBare && this.#isNoCall(rest)) return 'malformed';
     const end = this.#scanner.advance(rest);
     if (typeof end !== 'number') return end;
-    const call = parseCall(rest.slice(0, end));
+    const call = parseCall(rest.slice(0, end), this.#isBare);
     return call === null ? 'malformed' : { ...call, length: end };
+  }
+
+  /** Told early, so that objects that are text stream as such. */
+  #isNoCall(object: string): boolean {
+    const [, key, value] = FIRST_MEMBER.exec(object) ?? [];
+    if (key === undefined) return false;
+    return !CALL_KEYS.has(key) || (key === 'name' && value !== undefined && !this.#tools.includes(parseJson(value) as string));
   }
 
   #readArguments(): boolean {
@@ -343,11 +349,12 @@ function skipOptional(text: string, from: number, optional: readonly string[]): 
 }
 
 /** Name and arguments of a call that is there as a whole; the arguments keep the text that the model wrote. */
-function parseCall(json: string): { name: string; arguments: string } | null {
+function parseCall(json: string, needsArguments: boolean): { name: string; arguments: string } | null {
   const call = parseJson(json);
   if (!isObject(call) || typeof call.name !== 'string' || call.name === '') return null;
   const key = 'arguments' in call ? 'arguments' : 'parameters';
   const value = call[key];
+  if (value === undefined && needsArguments) return null;
   if (value === undefined || value === null) return { name: call.name, arguments: '{}' };
   if (typeof value === 'string') return isObject(parseJson(value)) ? { name: call.name, arguments: value } : null;
   return isObject(value) ? { name: call.name, arguments: memberText(json, key) } : null;

@@ -1,5 +1,5 @@
 /** The arguments of calls as Python writes them, `f(city='Bern', days=[1, 2])`: to JSON as they stream, and back. */
-import { isObject, parseJson } from './json.ts';
+import { jsonTokens } from './json.ts';
 
 type Mode = 'keyword' | 'value' | 'key' | 'colon' | 'next' | 'string' | 'word' | 'end';
 
@@ -160,10 +160,10 @@ const inJson = (text: string): string => JSON.stringify(text).slice(1, -1);
 
 /** A JSON object as keyword arguments; null where it is none. Numbers stay as they are written. */
 export function pythonArguments(json: string): string | null {
-  if (!isObject(parseJson(json))) return null;
+  const tokens = jsonTokens(json);
+  if (tokens?.[0] !== '{') return null;
   let depth = 0;
   let python = '';
-  const tokens = [...json.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}:,]|[^\s[\]{}:,"]+/gu)].map(([token]) => token);
   tokens.forEach((token, index) => {
     if (token === '}' || token === ']') depth--;
     if (depth > 0) python += pythonToken(token, depth, tokens[index + 1]);

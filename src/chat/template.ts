@@ -3,7 +3,7 @@ import { RequestError } from '../engine/request-error.ts';
 import type { ChatMessage, ToolCall, ToolDefinition } from './chat-model.ts';
 import { type Family, familyOf } from './families.ts';
 import { fitMessages, type TemplateTool, type Turn } from './history.ts';
-import { isObject } from './json.ts';
+import { isObject, spacedJson } from './json.ts';
 
 export interface TemplateInput {
   readonly messages: readonly ChatMessage[];
@@ -165,7 +165,7 @@ function templateMessages(turns: readonly Turn[], family: Family, numbers: Numbe
 }
 
 function templateCall(call: ToolCall, family: Family, numbers: NumberLexemes): Record<string, unknown> {
-  const args = family.argumentsAsText ? call.arguments : numbers.parse(call.arguments);
+  const args = family.argumentsAsText ? spacedJson(call.arguments) : numbers.parse(call.arguments);
   return { id: call.id, type: 'function', function: { name: call.name, arguments: args } };
 }
 
