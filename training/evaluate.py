@@ -134,7 +134,7 @@ def by_argument(items, answers, figures):
         for key, value in item["calls"][0]["arguments"].items():
             right[type(value).__name__].append(calls[0]["arguments"].get(key) == value)
         right["nothing extra"].append(not calls[0]["arguments"].keys() - item["calls"][0]["arguments"].keys())
-    figures["values"] = {kind: mean(hits) for kind, hits in right.items()}
+    figures["right values"] = {kind: mean(hits) for kind, hits in right.items()}
 
 
 def own(answer_all, held, out, count=800):
