@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import concepts as K
+import heldout as H
 import seeds as S
 from phrases import REFUSAL
 
@@ -118,7 +119,7 @@ def perplexity(folder):
 def main():
     size, run, out = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     figures, facts, config = (json.loads(p.read_text()) for p in (run / "figures.json", run / "run.json", out / "config.json"))
-    seeds, held = S.load(HERE / "seeds"), json.loads((HERE / "heldout.json").read_text())
+    seeds, held = S.load(HERE / "seeds"), H.read(HERE / "heldout.json.gz")
     scores = figures["held_out"]
     ordered = {kind: scores[kind] for kind in ROWS if kind in scores}
     text = TEXT.format(

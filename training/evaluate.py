@@ -1,6 +1,6 @@
 """Exact calls on the held-out set and AST scores on the public BFCL files, greedy and unconstrained, in batches on one GPU.
 
-    python3 training/evaluate.py nano RUN_DIR --tokenizer tokenizer.json [--held-out heldout.json] [--bfcl DIR]
+    python3 training/evaluate.py nano RUN_DIR --tokenizer tokenizer.json [--held-out heldout.json.gz] [--bfcl DIR]
 
 Prints a table, writes RUN_DIR/figures.json and RUN_DIR/failures.txt (held-out only).
 """
@@ -14,6 +14,7 @@ import torch
 
 import data
 import generate as G
+import heldout as H
 from data import Encoder
 from model import CONFIGS, Model, greedy
 
@@ -101,7 +102,7 @@ def mean(values):
 
 
 def held_out(path, answer_all, out):
-    held = json.loads(path.read_text())
+    held = H.read(path)
     items = held["items"]
     answers = answer_all([prompt_text([held["tools"][n] for n in i["tools"]], i["messages"]) for i in items])
     groups, failures = defaultdict(list), []

@@ -1,6 +1,6 @@
 """The held-out set: tools and requests of training/heldout/*.txt that training never sees, as one JSON file.
 
-    python3 training/heldout.py [FILE]      writes training/heldout.json (or FILE)
+    python3 training/heldout.py [FILE]      writes training/heldout.json.gz (or FILE)
 
 {"tools": {name: tool}, "values": [...], "names": [...], "items": [{"kind", "tools": [names], "messages": [...], "calls": [...], "accept": [...]}]}
 kinds: call, parallel, several (two tools in one message), declined (near a tool of the list), absent (the tool is not in the list), missing (ask back),
@@ -9,6 +9,7 @@ are as right (null: it may be left out), by three rules: a value that is the def
 may be the request's own words where the exact value rewrites them; a name may keep the article that stands before it.
 """
 import datetime
+import gzip
 import json
 import random
 import re
@@ -178,6 +179,10 @@ def slot_values(seeds):
     return sorted(found)
 
 
+def read(path):
+    return json.loads(gzip.decompress(Path(path).read_bytes()))
+
+
 def json_of(seed):
     return json.loads(S.plain_json(seed))
 
@@ -199,7 +204,7 @@ def own_names(seeds, trained):
 
 
 def main():
-    out = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "heldout.json"
+    out = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "heldout.json.gz"
     trained = S.load(HERE / "seeds", withhold=True)
     seeds = unseen(HERE / "heldout", trained)
     builder = Builder(seeds)
@@ -210,7 +215,8 @@ def main():
         if tools.setdefault(name, tool or json_of(seed)) == (tool or json_of(seed)):
             builder.add(kind, builder.toolbox_with(name), text, calls, relative)
     body = ",\n".join(json.dumps(i, ensure_ascii=False) for i in items)
-    out.write_text('{"tools": ' + json.dumps(tools, ensure_ascii=False) + ',\n"values": ' + json.dumps(sorted({*slot_values(seeds), *factors.unseen_values()}), ensure_ascii=False) + ',\n"names": ' + json.dumps(own_names(seeds, trained)) + ',\n"items": [\n' + body + "\n]}\n")
+    text = ('{"tools": ' + json.dumps(tools, ensure_ascii=False) + ',\n"values": ' + json.dumps(sorted({*slot_values(seeds), *factors.unseen_values()}), ensure_ascii=False) + ',\n"names": ' + json.dumps(own_names(seeds, trained)) + ',\n"items": [\n' + body + "\n]}\n")
+    out.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
     kinds = {}
     for item in items:
         kinds[item["kind"]] = kinds.get(item["kind"], 0) + 1

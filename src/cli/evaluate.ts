@@ -85,7 +85,7 @@ function callsCommand(): Command {
   const command = new Command('calls')
     .description('tool calls of a model on the held-out set: greedy, in batches')
     .argument('<model-dir>', 'checkpoint')
-    .option('--data <file>', 'the set', 'training/heldout.json')
+    .option('--data <file>', 'the set', 'training/heldout.json.gz')
     .option('--limit <n>', 'only the first items', integerFrom(1))
     .option('--answers <file>', 'write what the model did with every item, as JSON lines')
     .option('--no-guided', "do not hold answers to the tools' schemas");
@@ -129,7 +129,7 @@ function perplexityCommand(): Command {
   return new Command('perplexity')
     .description('perplexity of the wanted calls of the held-out set')
     .argument('<model-dir>', 'checkpoint; quantized on the way where w4a8kv4 needs it')
-    .option('--data <file>', 'the set', 'training/heldout.json')
+    .option('--data <file>', 'the set', 'training/heldout.json.gz')
     .option('--limit <n>', 'only the first items', integerFrom(1))
     .addOption(new Option('--precision <name>', 'weights, activations and cache').choices(['full', 'w4a8kv4']).default('w4a8kv4'))
     .addOption(new Option('--backend <name>', 'where to run').choices(['auto', 'reference', 'cpu', 'cuda']).default('auto'))

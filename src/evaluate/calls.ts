@@ -1,6 +1,7 @@
 /** Tool calling on a set of recorded conversations: what the served model calls, against what it should have called. */
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
+import { gunzipSync } from 'node:zlib';
 import { z } from 'zod';
 import type { ChatMessage, ChatModel, ToolCall, ToolDefinition } from '../chat/chat-model.ts';
 
@@ -57,8 +58,11 @@ interface Outcome {
   readonly tokens: number;
 }
 
-/** Throws ZodError where the file has another shape. */
-export const readCallSet = (file: string): CallSet => SET.parse(JSON.parse(readFileSync(file, 'utf8')));
+/** A JSON file, compressed where its name ends in .gz. Throws ZodError where it has another shape. */
+export function readCallSet(file: string): CallSet {
+  const bytes = readFileSync(file);
+  return SET.parse(JSON.parse((file.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8')));
+}
 
 export interface CallsOptions {
   /** Items asked at once. */
