@@ -10,8 +10,10 @@ export type {
   ChatRequest,
   ChatSampling,
   CompletionRequest,
+  ResponseFormat,
   TokenLogprob,
   ToolCall,
+  ToolChoice,
   ToolDefinition,
   Usage,
 } from './chat/chat-model.ts';

@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findLibrary } from '../src/backend/native.ts';
 import { ENGINE_DEFAULTS, type EngineOptions, type GenerateRequest } from '../src/engine/client.ts';
-import { engineOver, type EngineOutput } from '../src/engine/engine.ts';
+import { engineOver, stepLimits, type EngineOutput } from '../src/engine/engine.ts';
 import { GREEDY, type SamplingParams } from '../src/engine/sampling.ts';
 import { readReferenceLogits } from '../src/evaluate/logits.ts';
 import { loadModel } from '../src/model/load.ts';
@@ -22,9 +22,9 @@ interface Run extends Partial<EngineOptions> {
   readonly waves: readonly (readonly GenerateRequest[])[];
 }
 
-async function generate(directory: string, { waves, ...options }: Run): Promise<{ results: Generated[]; cached: number; preemptions: number }> {
+async function generate(directory: string, { waves, ...options }: Run): Promise<{ results: Generated[]; cached: number; preemptions: number; drafted: number; accepted: number }> {
   const settings = { ...ENGINE_DEFAULTS, maxBatchSize: 8, tokenBudget: 64, cacheTokens: 1024, blockSize: 8, ...options };
-  const model = await loadModel(directory, { ...settings, maxStepTokens: settings.tokenBudget, maxStepEntries: settings.maxBatchSize });
+  const model = await loadModel(directory, { ...settings, ...stepLimits(settings) });
   try {
     const said: EngineOutput[][] = [];
     const engine = engineOver(model, settings, (outputs) => outputs.forEach((output) => (said[output.id] ??= []).push(output)));
@@ -33,9 +33,9 @@ async function generate(directory: string, { waves, ...options }: Run): Promise<
       for (const request of wave) engine.add(nextId++, request);
       while (engine.hasWork) engine.step();
     }
-    const { cacheUsage, cachedPromptTokens: cached, preemptions } = engine.stats();
+    const { cacheUsage, cachedPromptTokens: cached, preemptions, draftedTokens: drafted, acceptedDraftTokens: accepted } = engine.stats();
     expect(cacheUsage).toBe(0);
-    return { results: said.map(joinOutputs), cached, preemptions };
+    return { results: said.map(joinOutputs), cached, preemptions, drafted, accepted };
   } finally {
     model.close();
   }
@@ -105,6 +105,19 @@ describe.each(CASES.filter(({ backend }) => !isMissing(backend)))('invariances, 
     const { results, cached } = await run({ waves: [...requests.map((request) => [request]), requests] });
     expect(cached).toBeGreaterThan(4 * 16 + 5 * 16);
     expect(results).toEqual([...alone, ...alone]);
+  });
+
+  test('drafts: with and without', async () => {
+    const few = [5, 9, 300].map((token) => [token, 30] as const); // so that what was said is said again
+    const long = requests.map(({ prompt, sampling }) => ({ prompt, sampling: { ...sampling, logitBias: few, maxTokens: 40 } }));
+    const plain = await run({ waves: [long], drafts: false });
+    expect(plain.drafted).toBe(0);
+    const drafted = await run({ waves: [long] });
+    expect(drafted.results).toEqual(plain.results);
+    expect(drafted.accepted).toBeGreaterThan(10);
+    const cramped = await run({ waves: [long], cacheTokens: 120 });
+    expect(cramped.preemptions).toBeGreaterThan(0);
+    expect(cramped.results).toEqual(plain.results);
   });
 
   test('batch: alone or among others, and preempted', async () => {

@@ -2,7 +2,7 @@
 import type { GrammarSource } from '../grammar/compile.ts';
 import { RequestError } from '../engine/request-error.ts';
 import type { ResponseFormat, ToolChoice, ToolDefinition } from './chat-model.ts';
-import type { CallSyntax, Family } from './families.ts';
+import { type CallSyntax, type Family, spelledName } from './families.ts';
 
 export interface AnswerRequest {
   readonly tools?: readonly ToolDefinition[];
@@ -106,15 +106,17 @@ class AnswerGrammar {
     return either([bare, ...prefixes.map((prefix) => sequence([this.#written(prefix), ...parts, ...(prefix.startsWith('```') ? [literal('\n```')] : [])]))]);
   }
 
-  /** From its name on. */
+  /** What follows the head. */
   #call(tool: ToolDefinition): GrammarSource {
     const { calls } = this.#family;
     const place = `tools[${this.#request.tools?.indexOf(tool)}]`;
     const spelled = SPELLED[calls.style];
     if (!spelled.test(tool.name)) throw new RequestError(`${place}.name: this model's calls can't spell ${JSON.stringify(tool.name)}; it must match ${spelled.source}`, `${place}.name`);
-    const name = calls.style === 'json' ? JSON.stringify(tool.name).slice(1, -1) : tool.name;
+    const name = spelledName(calls, tool.name);
     if (calls.style === 'python') return sequence([literal(name), toolArguments(tool, place, 'python-call')]);
-    return sequence([this.#written(name + calls.middle), toolArguments(tool, place, 'json'), this.#written(calls.tail)]);
+    const json = toolArguments(tool, place, 'json');
+    if (calls.argumentsFirst === true) return sequence([json, this.#written(calls.middle + name + calls.tail)]);
+    return sequence([this.#written(name + calls.middle), json, this.#written(calls.tail)]);
   }
 
   /** Text that does not begin as calls do, where nothing else tells them apart. */

@@ -88,6 +88,18 @@ const samples: readonly Sample[] = [
   { family: 'hermes', template: QWEN_TEMPLATE, ...HERMES },
   { family: 'hermes', template: fixture('qwen3'), ...HERMES },
   {
+    family: 'hermes-2',
+    template: fixture('hermes-2'),
+    one: `<tool_call>\n{"arguments": ${ZURICH}, "name": "weather"}\n</tool_call>`,
+    two: `<tool_call>\n{"arguments": ${ZURICH}, "name": "weather"}\n</tool_call>\n<tool_call>\n{"arguments": ${LIGHT}, "name": "set-light"}\n</tool_call>`,
+    textFirst: `Let me see.\n<tool_call>\n{"arguments": ${ZURICH}, "name": "weather"}\n</tool_call>`,
+    text: HERMES.text,
+    slips: HERMES.slips,
+    rendered: '<tool_call>\n{"arguments": {"city": "Bern", "days": 2.0}, "name": "weather"}\n</tool_call>',
+    result: HERMES.result,
+    documentation: HERMES.documentation,
+  },
+  {
     family: 'llama',
     template: fixture('llama'),
     one: item('weather', ZURICH, 'parameters'),
@@ -300,11 +312,11 @@ describe.each(samples.map((sample) => [sample.family, sample] as const))('%s', (
     }
   });
 
-  test('a call that is cut off streams, and is never complete', () => {
+  test('a call that is cut off streams from its name on, and is never complete', () => {
     const end = sample.one.indexOf('days');
     const parser = new OutputParser(familyOf(sample.template), { tools: names, begun: sample.begun });
     const parts = [...parser.push(sample.one.slice(0, end)), ...parser.finish()];
-    expect(parts.filter(({ type }) => type !== 'reasoning').map(({ type }) => type)).toEqual(['call-start', 'call-delta']);
+    expect(parts.filter(({ type }) => type !== 'reasoning').map(({ type }) => type)).toEqual(familyOf(sample.template).calls.argumentsFirst === true ? ['text', 'text'] : ['call-start', 'call-delta']);
   });
 
   describe.each([

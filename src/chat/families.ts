@@ -15,6 +15,8 @@ export interface CallSyntax {
   readonly middle: string;
   readonly tail: string;
   readonly separator: string;
+  /** Arguments stand where the name does otherwise, and the name behind them. */
+  readonly argumentsFirst?: boolean;
 }
 
 export interface TagPair {
@@ -94,14 +96,12 @@ const HERMES = family({
   tags: ['<tool_call>', '</tool_call>'],
 });
 
-const FUNCTIONARY_CALLS: CallSyntax = { style: 'named', open: '', close: '', head: '>>>', middle: '\n', tail: '', separator: '' };
-
 /** The first that matches is taken. */
 export const FAMILIES: readonly Family[] = [
   family({
     name: 'functionary',
     matches: (template) => template.includes('>>>all') || template.includes('>>>${recipient}'),
-    calls: FUNCTIONARY_CALLS,
+    calls: { style: 'named', open: '', close: '', head: '>>>', middle: '\n', tail: '', separator: '' },
     triggers: (names) => names.map((name) => `>>>${name}\n`),
     textOpen: '>>>all\n',
     argumentsAsText: true,
@@ -168,6 +168,12 @@ export const FAMILIES: readonly Family[] = [
     tags: ['<|python_start|>', '<|python_tag|>'],
     rewritesCalls: true,
   }),
+  {
+    ...HERMES,
+    name: 'hermes-2',
+    matches: (template) => template.includes('{"arguments": <args-dict>'),
+    calls: { ...HERMES.calls, head: '<tool_call>\n{"arguments": ', middle: ', "name": "', tail: '"}\n</tool_call>', argumentsFirst: true },
+  },
   HERMES,
   family({
     name: 'xlam',
@@ -197,3 +203,15 @@ export function familyOf(template: string): Family {
 
 /** Everything in an answer that a tokenizer may have as one token. */
 export const tagsOf = ({ tags, reasoning }: Family): readonly string[] => [...tags, reasoning.open, reasoning.close];
+
+/** The text that calls are written as, arguments as they are given. */
+export function renderCalls(syntax: CallSyntax, calls: readonly { readonly name: string; readonly text: string }[]): string {
+  const written = calls.map(({ name, text }) => {
+    const spelled = spelledName(syntax, name);
+    return syntax.head + (syntax.argumentsFirst === true ? text + syntax.middle + spelled : spelled + syntax.middle + text) + syntax.tail;
+  });
+  return syntax.open + written.join(syntax.separator) + syntax.close;
+}
+
+/** The name as it stands in a call. */
+export const spelledName = ({ style }: CallSyntax, name: string): string => (style === 'json' ? JSON.stringify(name).slice(1, -1) : name);

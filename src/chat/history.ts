@@ -1,8 +1,7 @@
 /** Messages → turns that a family's template can render, where it can't render all that messages may hold. */
 import type { ChatMessage, ToolCall } from './chat-model.ts';
-import type { Family } from './families.ts';
+import { type Family, renderCalls } from './families.ts';
 import { parseJson, spacedJson } from './json.ts';
-import { renderCalls } from './parse.ts';
 import { pythonArguments } from './python.ts';
 
 /** A message as the template is to see it. */

@@ -24,7 +24,7 @@ export function spacedJson(text: string): string {
   return tokens === null ? text : tokens.map((token) => (token === ',' || token === ':' ? `${token} ` : token)).join('');
 }
 
-/** Finds the end of a JSON object whose text is still growing, reading every character once. */
+/** Finds the end of a JSON object whose text is still growing: reads on from `position` of the text that it is shown. */
 export class ObjectScanner {
   position = 0;
   #depth = 0;

@@ -1,5 +1,5 @@
 import { partialMatch } from '../tokenizer/detokenizer.ts';
-import type { CallSyntax, Family } from './families.ts';
+import type { Family } from './families.ts';
 import { isObject, memberText, ObjectScanner, parseJson } from './json.ts';
 import { PythonArguments } from './python.ts';
 
@@ -45,10 +45,12 @@ export class OutputParser {
   /** Place of the buffer's first character in the raw text. */
   #offset: number;
   #skipSpace = false;
-  /** While a call is read, the buffer begins with it: length of its tag, and where reading goes on. */
+  /** Until a call streams, the buffer begins with it: length of its tag, and where reading goes on. */
   #tagEnd = 0;
   #cursor = 0;
   #name = '';
+  /** Of the call that streams: what was read of it, its arguments, and where the last delta ended. */
+  #raw = '';
   #arguments = '';
   #givenOut = 0;
   #scanner = new ObjectScanner();
@@ -184,9 +186,9 @@ export class OutputParser {
     this.#arguments = '';
     this.#givenOut = this.#offset;
     this.#parts.push({ type: 'call-start', name: head.name });
-    this.#cursor += head.length;
+    this.#raw = this.#take(this.#cursor + head.length);
     if (head.arguments !== undefined) {
-      this.#delta(head.arguments, 0);
+      this.#delta(head.arguments);
       return this.#complete();
     }
     this.#scanner = new ObjectScanner();
@@ -219,36 +221,29 @@ export class OutputParser {
   }
 
   #readArguments(): boolean {
-    const rest = this.#buffer.slice(this.#cursor);
-    if (this.#family.calls.style === 'python') {
-      this.#delta(this.#python.advance(rest), this.#python.position);
-      if (this.#python.state === 'incomplete') return false;
-      this.#cursor += this.#python.position;
-      return this.#python.state === 'malformed' ? this.#malformed() : this.#complete();
-    }
-    const before = this.#scanner.position;
-    const end = this.#scanner.advance(rest);
-    if (end === 'malformed') return this.#malformed();
-    this.#delta(rest.slice(before, this.#scanner.position), this.#scanner.position);
-    if (end === 'incomplete') return false;
-    if (!isObject(parseJson(this.#arguments))) return this.#malformed();
-    this.#cursor += end;
-    return this.#complete();
+    const isPython = this.#family.calls.style === 'python';
+    const reader = isPython ? this.#python : this.#scanner;
+    const json = isPython ? this.#python.advance(this.#buffer) : null;
+    const state = isPython ? this.#python.state : this.#scanner.advance(this.#buffer);
+    if (state === 'malformed') return this.#malformed();
+    const text = this.#take(reader.position);
+    reader.position = 0;
+    this.#raw += text;
+    this.#delta(json ?? text);
+    if (state === 'incomplete') return false;
+    return isObject(parseJson(this.#arguments)) ? this.#complete() : this.#malformed();
   }
 
-  #delta(json: string, read: number): void {
+  #delta(json: string): void {
     if (json === '') return;
-    const end = this.#offset + this.#cursor + read;
     this.#arguments += json;
-    this.#parts.push({ type: 'call-delta', arguments: json, start: this.#givenOut, end });
-    this.#givenOut = end;
+    this.#parts.push({ type: 'call-delta', arguments: json, start: this.#givenOut, end: this.#offset });
+    this.#givenOut = this.#offset;
   }
 
   #complete(): boolean {
     this.#parts.push({ type: 'call', name: this.#name, arguments: this.#arguments });
-    this.#take(this.#cursor);
-    this.#tagEnd = 0;
-    this.#cursor = 0;
+    this.#raw = '';
     this.#state = this.#family.calls.style === 'json' ? 'rest' : 'between';
     return true;
   }
@@ -296,6 +291,9 @@ export class OutputParser {
 
   /** What was read as a call is text, tag and all; behind the tag another may begin. */
   #malformed(): boolean {
+    this.#buffer = this.#raw + this.#buffer;
+    this.#offset -= this.#raw.length;
+    this.#raw = '';
     this.#emit('text', this.#tagEnd);
     this.#state = 'text';
     return true;
@@ -409,10 +407,4 @@ function nextCall(text: string, { calls }: Family): boolean | 'incomplete' {
   }
   if (calls.open === '') return false;
   return text.startsWith(calls.head) || (calls.head.startsWith(text) && 'incomplete');
-}
-
-/** The text that calls are written as; of earlier calls, arguments stay as they were written. */
-export function renderCalls(syntax: CallSyntax, calls: readonly { readonly name: string; readonly text: string }[]): string {
-  const written = calls.map(({ name, text }) => syntax.head + (syntax.style === 'json' ? JSON.stringify(name).slice(1, -1) : name) + syntax.middle + text + syntax.tail);
-  return syntax.open + written.join(syntax.separator) + syntax.close;
 }

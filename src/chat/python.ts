@@ -10,11 +10,11 @@ const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', b
 const HEX_DIGITS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 };
 
 /**
- * Reads keyword arguments, from behind the opening parenthesis to the closing one, as one JSON object. It is shown the text so
- * far, which may end anywhere, and reads on where it stopped.
+ * Reads keyword arguments, from behind the opening parenthesis to the closing one, as one JSON object. It reads on from `position`
+ * of the text that it is shown, which may end anywhere.
  */
 export class PythonArguments {
-  /** Characters read. */
+  /** Behind what was read of the text. */
   position = 0;
   state: 'incomplete' | 'complete' | 'malformed' = 'incomplete';
   #mode: Mode = 'keyword';

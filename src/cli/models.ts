@@ -15,6 +15,7 @@ export interface ModelFlags {
   readonly cacheTokens?: number;
   readonly maxBatchSize?: number;
   readonly maxModelLength?: number;
+  readonly drafts: boolean;
 }
 
 export function modelOptions(command: Command): Command {
@@ -24,7 +25,8 @@ export function modelOptions(command: Command): Command {
     .option('--threads <n>', 'threads of the backend; 0: one per core', integerFrom(0), 0)
     .option('--cache-tokens <n>', 'tokens that the cache holds; by default what memory allows, within reason', integerFrom(1))
     .option('--max-batch-size <n>', 'requests that run at once', integerFrom(1))
-    .option('--max-model-length <n>', 'longest prompt plus answer, in tokens', integerFrom(2));
+    .option('--max-model-length <n>', 'longest prompt plus answer, in tokens', integerFrom(2))
+    .option('--no-drafts', 'compute one token at a time: the answers are the same, calls of tools slower');
 }
 
 export interface SamplingFlags {
@@ -83,8 +85,8 @@ const weightBytes = (directory: string): number =>
 
 /** Opens a model with a progress bar; Ctrl-C stops it. */
 export function openWithProgress(directory: string, flags: ModelFlags, id?: string): Promise<LocalModel> {
-  const { precision, backend, threads, cacheTokens, maxBatchSize, maxModelLength } = flags;
-  const engine = { backend, threads, ...(cacheTokens && { cacheTokens }), ...(maxBatchSize && { maxBatchSize }), ...(maxModelLength && { maxModelLength }) };
+  const { precision, backend, threads, cacheTokens, maxBatchSize, maxModelLength, drafts } = flags;
+  const engine = { backend, threads, drafts, ...(cacheTokens && { cacheTokens }), ...(maxBatchSize && { maxBatchSize }), ...(maxModelLength && { maxModelLength }) };
   return interruptible(async (signal) => {
     const bar = progress();
     try {

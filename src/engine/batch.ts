@@ -4,7 +4,7 @@ import type { SampleEntry, StepPlan } from './scheduler.ts';
 
 export interface BatchShape {
   readonly maxStepTokens: number;
-  readonly maxBatchSize: number;
+  readonly maxStepEntries: number;
   readonly vocabSize: number;
 }
 
@@ -27,17 +27,17 @@ export class Batch {
   numBiases = 0;
   numMasks = 0;
 
-  constructor({ maxStepTokens, maxBatchSize, vocabSize }: BatchShape) {
+  constructor({ maxStepTokens, maxStepEntries, vocabSize }: BatchShape) {
     this.maskWords = Math.ceil(vocabSize / 32);
     this.row = new Int32Array(maxStepTokens);
     this.position = new Int32Array(maxStepTokens);
     this.ropeRow = new Int32Array(maxStepTokens);
-    this.gather = new Int32Array(maxBatchSize);
-    this.entries = new Int32Array(maxBatchSize * SAMPLE_ENTRY.length);
-    this.params = new Float32Array(maxBatchSize * SAMPLE_PARAMS.length);
-    this.biasIds = new Int32Array(maxBatchSize * MAX_LOGIT_BIAS);
-    this.biasValues = new Float32Array(maxBatchSize * MAX_LOGIT_BIAS);
-    this.masks = new Int32Array(maxBatchSize * this.maskWords);
+    this.gather = new Int32Array(maxStepEntries);
+    this.entries = new Int32Array(maxStepEntries * SAMPLE_ENTRY.length);
+    this.params = new Float32Array(maxStepEntries * SAMPLE_PARAMS.length);
+    this.biasIds = new Int32Array(maxStepEntries * MAX_LOGIT_BIAS);
+    this.biasValues = new Float32Array(maxStepEntries * MAX_LOGIT_BIAS);
+    this.masks = new Int32Array(maxStepEntries * this.maskWords);
   }
 
   setTokens(plan: StepPlan, ropeRow: (position: number, length: number) => number): void {
@@ -57,13 +57,13 @@ export class Batch {
     entries.forEach((entry, i) => this.#setEntry(entry, i));
   }
 
-  #setEntry({ request, index }: SampleEntry, i: number): void {
+  #setEntry({ request, index, position }: SampleEntry, i: number): void {
     const { sampling, matcher } = request;
     this.gather[i] = index;
     encodeParams(sampling, this.params, i);
     const values = {
       row: request.row,
-      position: request.numComputedTokens - 1,
+      position,
       promptLength: request.promptLength,
       seedLow: sampling.seed % 2 ** 32,
       seedHigh: Math.floor(sampling.seed / 2 ** 32),
@@ -79,7 +79,7 @@ export class Batch {
     }
     if (matcher !== null) {
       const start = this.numMasks++ * this.maskWords;
-      request.fillMask(this.masks.subarray(start, start + this.maskWords));
+      request.fillMask(matcher, this.masks.subarray(start, start + this.maskWords), position + 1 - request.tokens.length);
     }
   }
 }

@@ -58,6 +58,9 @@ export interface EngineStats {
   readonly generatedTokens: number;
   /** Generated tokens that a grammar left no choice about. */
   readonly forcedTokens: number;
+  /** Tokens computed ahead, and how many of them turned out right. */
+  readonly draftedTokens: number;
+  readonly acceptedDraftTokens: number;
   readonly preemptions: number;
   readonly steps: number;
   readonly prefixCacheQueries: number;
@@ -104,9 +107,13 @@ export interface EngineOptions extends Partial<Omit<LoadOptions, 'maxStepTokens'
   /** Longest prompt plus output of one request; null: what the checkpoint knows and the cache holds. */
   readonly maxModelLength: number | null;
   readonly prefixCaching: boolean;
+  /** Tokens that the text so far or the grammar suggest are computed ahead and verified. Changes no token, only the speed. */
+  readonly drafts: boolean;
+  /** Tokens that a grammar leaves no choice about are appended, in the tokenizer's spelling, and not left to the sampler. */
+  readonly forcing: boolean;
 }
 
-export const ENGINE_DEFAULTS: EngineOptions = { maxBatchSize: 64, tokenBudget: 512, maxModelLength: null, prefixCaching: true };
+export const ENGINE_DEFAULTS: EngineOptions = { maxBatchSize: 64, tokenBudget: 512, maxModelLength: null, prefixCaching: true, drafts: true, forcing: true };
 
 /** A thread needs a compiled file. Run from the sources, as tests are, the engine takes the one in dist/. */
 const WORKER = new URL(import.meta.url.endsWith('.ts') ? '../../dist/src/engine/worker.js' : './worker.js', import.meta.url);

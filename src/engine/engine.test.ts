@@ -9,10 +9,10 @@ import {
   type Generated,
 } from '../../test/support/fake-device.ts';
 import type { GenerateRequest } from './client.ts';
-import { Engine, type EngineOutput, type EngineShape } from './engine.ts';
-import type { Matcher } from './request.ts';
+import { Engine, stepLimits, type EngineOutput, type EngineShape } from './engine.ts';
+import type { Draft, Matcher, Request } from './request.ts';
 import { ModelRunner } from './runner.ts';
-import { GREEDY, type SamplingParams } from './sampling.ts';
+import { GREEDY, type OutputToken, type SamplingParams } from './sampling.ts';
 
 const VOCAB = 50;
 
@@ -28,12 +28,15 @@ function makeEngine(options: Shape = {}) {
     tokenBudget: 16,
     maxModelLength: 100,
     prefixCaching: true,
+    drafts: true,
+    forcing: true,
+    spelling: null,
     eosTokenIds: [0],
     ropeClass,
     ...options,
   };
-  const { numBlocks, blockSize, tokenBudget, maxBatchSize } = shape;
-  const model = fakeModel({ vocabSize: VOCAB, numBlocks, blockSize, maxStepTokens: tokenBudget, maxStepEntries: maxBatchSize });
+  const { numBlocks, blockSize } = shape;
+  const model = fakeModel({ vocabSize: VOCAB, numBlocks, blockSize, ...stepLimits(shape) });
   const said = new Map<number, EngineOutput[]>();
   const emit = (outputs: readonly EngineOutput[]): void => {
     for (const output of outputs) said.set(output.id, [...(said.get(output.id) ?? []), output]);
@@ -82,11 +85,12 @@ function randomRequest(random: (end: number) => number, maxModelLength: number):
       repetitionPenalty: random(3) === 0 ? 1.5 : 1,
       presencePenalty: random(3) === 0 ? 0.5 : 0,
       frequencyPenalty: random(3) === 0 ? 0.25 : 0,
-      logitBias: Array.from({ length: random(3) }, () => [random(VOCAB), random(8) - 4] as const),
+      // Some say few different tokens, which drafts often guess.
+      logitBias: random(2) === 0 ? Array.from({ length: 2 + random(3) }, () => [random(VOCAB), 9] as const) : Array.from({ length: random(3) }, () => [random(VOCAB), random(8) - 4] as const),
       stopTokenIds: random(3) === 0 ? [random(VOCAB), random(VOCAB)] : [],
       ignoreEos: random(2) === 0,
       maxTokens: 1 + random(random(3) === 0 ? 60 : 12),
-      logprobs: random(4) === 0 ? null : random(4),
+      logprobs: random(2) === 0 ? null : random(4),
     }),
   };
 }
@@ -102,18 +106,24 @@ describe('randomized against sequential generation', () => {
     { name: 'no prefix cache', requests: 400, numBlocks: 30, blockSize: 4, prefixCaching: false, maxModelLength: 100 },
   ];
 
-  test.each(shapes)('$name', ({ name, requests, ...options }) => {
+  test.each(shapes)('$name', (shape) => compare(shape, false));
+
+  test.each(shapes)('$name, with drafts of all kinds', (shape) => compare({ ...shape, requests: shape.requests / 2, drafts: false }, true));
+
+  function compare({ name, requests, ...options }: (typeof shapes)[number], areDraftsGiven: boolean): void {
     const random = randomSource(name.length * 1000 + requests);
     const { engine, shape, pool, result } = makeEngine(options);
+    const wanted: Generated[] = [];
     const added: { request: GenerateRequest; matcherStart: number | null; isAborted: boolean }[] = [];
     const matcher = (start: number | null): Matcher | null => (start === null ? null : new RollingMatcher(VOCAB, start));
     while (added.length < requests || engine.hasWork) {
       expect(engine.stats().steps).toBeLessThan(100_000);
       for (let i = random(4); i > 0 && added.length < requests && engine.stats().numRequestsWaiting < 20; i--) {
         const request = randomRequest(random, shape.maxModelLength);
-        const matcherStart = random(4) === 0 ? random(1000) : null;
+        const matcherStart = random(2) === 0 ? random(1000) : null;
         engine.add(added.length, request, matcher(matcherStart));
         added.push({ request, matcherStart, isAborted: false });
+        wanted.push(generateAlone(request, shape, matcher(matcherStart)));
       }
       if (random(6) === 0 && added.length > 0) {
         const id = added.length - 1 - random(Math.min(added.length, 20));
@@ -121,18 +131,27 @@ describe('randomized against sequential generation', () => {
         engine.abort(id);
       }
       engine.step();
+      if (areDraftsGiven) for (const request of engine.scheduler.running) request.drafts = someDrafts(random, request, wanted[request.id].outputs);
     }
-    for (const [id, { request, matcherStart, isAborted }] of added.entries()) {
+    for (const [id, { isAborted }] of added.entries()) {
       const seen = result(id);
       if (!isAborted) expect(seen.finishReason).not.toBe('abort');
-      expectSame(seen, generateAlone(request, shape, matcher(matcherStart)));
+      expectSame(seen, wanted[id]);
     }
     expectNoLeak(pool);
     const stats = engine.stats();
+    if (areDraftsGiven && name !== 'less budget than rows') expect(stats.acceptedDraftTokens / stats.draftedTokens).toBeGreaterThan(0.3);
     expect(stats).toMatchObject({ numRequestsRunning: 0, numRequestsWaiting: 0, cacheUsage: 0 });
     if (shape.prefixCaching) expect(stats.prefixCacheHits).toBeGreaterThan(0);
-    if (name.startsWith('cramped')) expect(stats.preemptions).toBeGreaterThan(20);
-  });
+    if (name.startsWith('cramped')) expect(stats.preemptions).toBeGreaterThan(10);
+  }
+
+  /** What will be said, for a while, now and then with a token that will not be. */
+  function someDrafts(random: (end: number) => number, { promptLength, tokens, numInFlight, drafts }: Request, outputs: readonly OutputToken[]): readonly Draft[] {
+    if (numInFlight > 1) return drafts;
+    const next = outputs.slice(tokens.length - promptLength).slice(0, random(14));
+    return next.map(({ token, forced }) => (random(6) === 0 ? { token: random(VOCAB), forced: false } : { token, forced }));
+  }
 });
 
 describe('three invariances', () => {
@@ -252,15 +271,23 @@ describe('how requests end', () => {
 
 describe('constrained requests', () => {
   const only = (allowed: number[], forced: number[] = []): Matcher => {
-    const queue = [...forced];
+    const said: number[] = [];
     return {
       error: null,
       fillMask(mask) {
         mask.fill(0);
         for (const v of allowed) mask[v >> 5] |= 1 << (v & 31);
       },
-      accept: (token) => (queue[0] === token && queue.shift() !== undefined) || allowed.includes(token),
-      forcedTokens: () => [...queue],
+      accept(token) {
+        const isForced = forced[said.length] === token;
+        if (isForced || allowed.includes(token)) said.push(token);
+        return isForced || allowed.includes(token);
+      },
+      rollback: (count) => void said.splice(said.length - count),
+      forcedTokens: () => forced.slice(said.length),
+      get isForced() {
+        return said.length < forced.length;
+      },
     };
   };
 
@@ -352,6 +379,8 @@ describe('constrained requests', () => {
           if (!at('fillMask')) mask.fill(0).fill(1, 0, 1); // nothing but the end
         },
         accept: () => at('accept'),
+        rollback: () => {},
+        isForced: false,
         forcedTokens() {
           at('forcedTokens');
           return [];

@@ -1,15 +1,20 @@
-import type { Model } from '../model/transformer.ts';
+import type { Model, StepLimits } from '../model/transformer.ts';
 import type { EngineOptions, EngineStats, GenerateRequest, TokensEvent } from './client.ts';
 import { BlockPool } from './kv-cache.ts';
 import { checkRequest, lengthLimitOf, Request, type Matcher, type RequestLimits } from './request.ts';
 import { ModelRunner, type Runner } from './runner.ts';
 import { decodeResult } from './sampling.ts';
 import { Scheduler, type SampleEntry, type SchedulerOptions } from './scheduler.ts';
+import { DRAFT_ROWS, Odds, type Spelling } from './speculate.ts';
 
 export interface EngineShape extends SchedulerOptions, RequestLimits {
   readonly numBlocks: number;
   readonly blockSize: number;
   readonly eosTokenIds: readonly number[];
+  readonly drafts: boolean;
+  readonly forcing: boolean;
+  /** See DraftTerms. */
+  readonly spelling: Spelling | null;
   /** See Model.ropeClass. */
   readonly ropeClass: (length: number) => number;
 }
@@ -23,8 +28,13 @@ export interface EngineOutput extends TokensEvent {
 
 export type Emit = (outputs: readonly EngineOutput[]) => void;
 
+/** What the model must be loaded for. */
+export function stepLimits({ maxBatchSize, tokenBudget }: Pick<EngineOptions, 'maxBatchSize' | 'tokenBudget'>): StepLimits {
+  return { maxStepTokens: tokenBudget, maxStepEntries: Math.max(maxBatchSize, DRAFT_ROWS) };
+}
+
 /** An engine for a loaded model. */
-export function engineOver(model: Model, options: EngineOptions, emit: Emit): Engine {
+export function engineOver(model: Model, options: EngineOptions, emit: Emit, spelling: Spelling | null = null): Engine {
   const { numBlocks, blockSize } = model.cache;
   const maxModelLength = options.maxModelLength ?? model.maxPositions;
   if (!Number.isInteger(maxModelLength) || maxModelLength < 2 || maxModelLength > model.maxPositions) {
@@ -35,7 +45,7 @@ export function engineOver(model: Model, options: EngineOptions, emit: Emit): En
   }
   const { vocabSize, eosTokenIds } = model.config;
   const ropeClass = (length: number): number => model.ropeClass(length);
-  const shape = { ...options, maxModelLength, numBlocks, blockSize, vocabSize, eosTokenIds, ropeClass };
+  const shape = { ...options, maxModelLength, numBlocks, blockSize, vocabSize, eosTokenIds, spelling, ropeClass };
   return new Engine(new ModelRunner(model, shape), shape, emit);
 }
 
@@ -53,9 +63,11 @@ export class Engine {
   #inFlight: readonly SampleEntry[] = [];
   /** Requests of which something is to be reported. */
   readonly #changed = new Set<Request>();
+  readonly #odds = new Odds();
   #steps = 0;
   #generatedTokens = 0;
   #forcedTokens = 0;
+  #acceptedDraftTokens = 0;
 
   constructor(runner: Runner, shape: EngineShape, emit: Emit) {
     this.#runner = runner;
@@ -69,10 +81,11 @@ export class Engine {
     checkRequest(request, this.#shape);
     const limit = lengthLimitOf(request, this.#shape);
     const key = `${this.#shape.ropeClass(limit)}/${request.cacheSalt ?? ''}`;
-    const added = new Request(id, request, limit, key, matcher);
+    const { eosTokenIds, drafts, forcing, vocabSize, spelling } = this.#shape;
+    const added = new Request(id, request, { lengthLimit: limit, cacheKey: key, eosTokenIds, forcing, drafts: drafts ? { vocabSize, spelling, odds: this.#odds } : null }, matcher);
     this.#requests.set(id, added);
     this.scheduler.add(added);
-    added.force(this.#shape.eosTokenIds);
+    added.force();
     if (added.finishReason !== null) this.#finish(added);
   }
 
@@ -104,8 +117,9 @@ export class Engine {
     this.#emit(this.#takeOutputs());
     const entries = this.scheduler.settle(plan);
     if (entries.length > 0) this.#runner.sample(entries);
-    for (const { request } of entries) request.numInFlight = 1;
+    for (const { request } of entries) request.numInFlight = request.numComputedTokens - request.tokens.length + 1;
     this.#inFlight = entries;
+    for (const request of this.scheduler.running) request.draft();
     if (!this.hasWork) this.scheduler.pool.count();
   }
 
@@ -113,13 +127,16 @@ export class Engine {
   #acceptTokens(): void {
     if (this.#inFlight.length === 0) return;
     const results = this.#runner.read();
-    this.#inFlight.forEach(({ request }, i) => {
-      request.numInFlight = 0;
-      if (request.state === 'finished') return; // aborted since
-      request.append(decodeResult(results, i, request.sampling.logprobs ?? 0), this.#shape.eosTokenIds);
+    const entries = this.#inFlight;
+    for (let start = 0, end = 0; start < entries.length; start = end) {
+      const { request } = entries[start];
+      while (entries[end]?.request === request) end++;
+      if (request.state === 'finished') continue; // aborted since
+      const samples = entries.slice(start, end).map(({ position }, i) => ({ position, output: decodeResult(results, start + i, request.sampling.logprobs ?? 0) }));
+      this.#acceptedDraftTokens += request.accept(samples);
       this.#changed.add(request);
       if (request.finishReason !== null) this.#finish(request);
-    });
+    }
   }
 
   #finish(request: Request): void {
@@ -161,6 +178,8 @@ export class Engine {
       cachedPromptTokens,
       generatedTokens: this.#generatedTokens,
       forcedTokens: this.#forcedTokens,
+      draftedTokens: this.scheduler.draftedTokens,
+      acceptedDraftTokens: this.#acceptedDraftTokens,
       preemptions,
       steps: this.#steps,
       prefixCacheQueries: this.scheduler.prefixCacheQueries,

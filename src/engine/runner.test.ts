@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { fakeModel, ropeClass } from '../../test/support/fake-device.ts';
-import { Engine } from './engine.ts';
+import { Engine, stepLimits } from './engine.ts';
 import { ModelRunner } from './runner.ts';
 import { GREEDY } from './sampling.ts';
 
@@ -13,10 +13,13 @@ test('the tables get what they lack: a prompt once, a block when it is added, a 
     tokenBudget: 13,
     maxModelLength: 32,
     prefixCaching: true,
+    drafts: false,
+    forcing: true,
+    spelling: null,
     eosTokenIds: [],
     ropeClass,
   };
-  const model = fakeModel({ ...shape, maxStepTokens: shape.tokenBudget, maxStepEntries: shape.maxBatchSize });
+  const model = fakeModel({ ...shape, ...stepLimits(shape) });
   const { write } = model.backend;
   const written = new Map<number, [number, number][]>();
   model.backend.write = (target, source, offset = 0) => {

@@ -1,9 +1,8 @@
 import { SAMPLE_ENTRY, SAMPLE_PARAMS, SAMPLE_RESULT, type Fence, type StepInputs, type Tensor } from '../backend/backend.ts';
 import type { Model } from '../model/transformer.ts';
 import { Batch } from './batch.ts';
-import type { Request } from './request.ts';
 import { MAX_LOGIT_BIAS } from './sampling.ts';
-import type { SampleEntry, StepPlan } from './scheduler.ts';
+import type { PlanRow, SampleEntry, StepPlan } from './scheduler.ts';
 
 /** Runs what was planned. Only `read` waits. In every step: forward N, read N−1, sample N. */
 export interface Runner {
@@ -42,9 +41,9 @@ export class ModelRunner implements Runner {
   #sampled: Fence = 0;
 
   constructor(model: Model, { maxBatchSize, maxModelLength }: RunnerShape) {
-    const { backend, maxStepTokens } = model;
+    const { backend, maxStepTokens, maxStepEntries } = model;
     this.#model = model;
-    this.#batch = new Batch({ maxStepTokens, maxBatchSize, vocabSize: model.config.vocabSize });
+    this.#batch = new Batch({ maxStepTokens, maxStepEntries, vocabSize: model.config.vocabSize });
     const blocksPerRow = Math.ceil(maxModelLength / model.cache.blockSize);
     this.#step = {
       size: 0,
@@ -56,21 +55,21 @@ export class ModelRunner implements Runner {
       blockTables: backend.allocate('i32', maxBatchSize * blocksPerRow),
       blocksPerRow,
     };
-    this.#gather = backend.allocate('i32', maxBatchSize);
-    this.#entries = backend.allocate('i32', maxBatchSize * SAMPLE_ENTRY.length);
-    this.#params = backend.allocate('f32', maxBatchSize * SAMPLE_PARAMS.length);
-    this.#biasIds = backend.allocate('i32', maxBatchSize * MAX_LOGIT_BIAS);
-    this.#biasValues = backend.allocate('f32', maxBatchSize * MAX_LOGIT_BIAS);
-    this.#masks = backend.allocate('i32', maxBatchSize * this.#batch.maskWords);
-    this.#result = backend.allocate('f32', maxBatchSize * SAMPLE_RESULT);
-    this.#results = new Float32Array(maxBatchSize * SAMPLE_RESULT);
+    this.#gather = backend.allocate('i32', maxStepEntries);
+    this.#entries = backend.allocate('i32', maxStepEntries * SAMPLE_ENTRY.length);
+    this.#params = backend.allocate('f32', maxStepEntries * SAMPLE_PARAMS.length);
+    this.#biasIds = backend.allocate('i32', maxStepEntries * MAX_LOGIT_BIAS);
+    this.#biasValues = backend.allocate('f32', maxStepEntries * MAX_LOGIT_BIAS);
+    this.#masks = backend.allocate('i32', maxStepEntries * this.#batch.maskWords);
+    this.#result = backend.allocate('f32', maxStepEntries * SAMPLE_RESULT);
+    this.#results = new Float32Array(maxStepEntries * SAMPLE_RESULT);
   }
 
   forward(plan: StepPlan): void {
     const model = this.#model;
     const batch = this.#batch;
     const step = this.#step;
-    for (const { request } of plan.rows) this.#sendTables(request);
+    for (const row of plan.rows) this.#sendTables(row);
     batch.setTokens(plan, (position, length) => model.ropeRow(position, length));
     model.backend.write(step.row, batch.row.subarray(0, plan.numTokens));
     model.backend.write(step.position, batch.position.subarray(0, plan.numTokens));
@@ -108,7 +107,7 @@ export class ModelRunner implements Runner {
     });
     this.#sampled = backend.fence();
     this.#numSampled = size;
-    for (const { request } of entries) request.numSentTokens = request.tokens.length + 1; // the sampler writes it
+    for (const { request } of entries) request.numSentTokens = request.tokens.length + 1; // the sampler writes it; what follows drafts may not stay
   }
 
   read(): Float32Array {
@@ -117,14 +116,19 @@ export class ModelRunner implements Runner {
     return results;
   }
 
-  /** Brings the request's row of the tables up to date: both only ever grow. */
-  #sendTables(request: Request): void {
+  /** Brings the request's row of the tables up to date: both only ever grow, but for drafts, which every step brings anew. */
+  #sendTables({ request, start, count }: PlanRow): void {
     const { backend } = this.#model;
     const { tokens, tokensPerRow, blockTables, blocksPerRow } = this.#step;
     if (request.numSentTokens < request.tokens.length) {
       const known = Int32Array.from(request.tokens.slice(request.numSentTokens));
       backend.write(tokens, known, request.row * tokensPerRow + request.numSentTokens);
       request.numSentTokens = request.tokens.length;
+    }
+    const numDrafts = start + count - request.numTokens;
+    if (numDrafts > 0) {
+      const drafts = request.drafts.slice(request.numInFlight, request.numInFlight + numDrafts);
+      backend.write(tokens, Int32Array.from(drafts, ({ token }) => token), request.row * tokensPerRow + request.numTokens);
     }
     if (request.numSentBlocks < request.blocks.length) {
       const added = Int32Array.from(request.blocks.slice(request.numSentBlocks));

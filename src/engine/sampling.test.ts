@@ -52,9 +52,9 @@ describe('checkSampling', () => {
 });
 
 describe('the arrays of a step', () => {
-  const batch = new Batch({ maxStepTokens: 16, maxBatchSize: 4, vocabSize: 40 });
+  const batch = new Batch({ maxStepTokens: 16, maxStepEntries: 4, vocabSize: 40 });
   const makeRequest = (row: number, params: Partial<SamplingParams>): Request => {
-    const request = new Request(row, { prompt: [1, 2, 3, 4, 5], sampling: { ...GREEDY, ...params } }, 12, '', null);
+    const request = new Request(row, { prompt: [1, 2, 3, 4, 5], sampling: { ...GREEDY, ...params } }, { lengthLimit: 12, cacheKey: '', eosTokenIds: [], forcing: true, drafts: null }, null);
     request.row = row;
     request.numComputedTokens = 5;
     return request;
@@ -78,7 +78,7 @@ describe('the arrays of a step', () => {
     const seed = 3 * 2 ** 32 + 0xffff_fff0;
     const biased = makeRequest(3, { logitBias: [[7, 1.5], [8, -2]] });
     const drawn = makeRequest(1, { seed, logprobs: 4, logitBias: [[9, 3]], temperature: 0.5, topK: 3, topP: 0.25, minP: 0.125, frequencyPenalty: 2 });
-    for (const _ of ['a step', 'the next']) batch.setEntries([{ request: biased, index: 4 }, { request: drawn, index: 9 }]);
+    for (const _ of ['a step', 'the next']) batch.setEntries([{ request: biased, position: 4, index: 4 }, { request: drawn, position: 4, index: 9 }]);
     const width = SAMPLE_ENTRY.length;
     const entry = Object.fromEntries(SAMPLE_ENTRY.map((name, i) => [name, batch.entries[width + i]]));
     expect(Array.from(batch.gather.subarray(0, 2))).toEqual([4, 9]);

@@ -11,7 +11,7 @@ function makeScheduler(numBlocks: number, options: Partial<SchedulerOptions> = {
   const scheduler = new Scheduler(pool, { maxBatchSize: 8, tokenBudget: 100, prefixCaching: true, ...options });
   let nextId = 0;
   const add = (prompt: number[], maxTokens = 100): Request => {
-    const request = new Request(nextId++, { prompt, sampling: NEVER_STOPS }, prompt.length + maxTokens, '', null);
+    const request = new Request(nextId++, { prompt, sampling: NEVER_STOPS }, { lengthLimit: prompt.length + maxTokens, cacheKey: '', eosTokenIds: [], forcing: true, drafts: null }, null);
     scheduler.add(request);
     return request;
   };
@@ -25,7 +25,7 @@ const sampled = (entries: readonly SampleEntry[]): number[][] => entries.map(({ 
 /** The token of a sampled row arrives. */
 function arrive(request: Request, token = 7): void {
   request.numInFlight = 0;
-  request.append({ token, forced: false, logprob: 0, legalMass: 1, top: [] }, []);
+  request.append({ token, forced: false, logprob: 0, legalMass: 1, top: [] });
 }
 /** Enqueues the step's sample: the tokens are in flight. */
 function sample(scheduler: Scheduler, plan: StepPlan): SampleEntry[] {

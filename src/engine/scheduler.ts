@@ -1,5 +1,6 @@
 import { ROOT, type BlockPool } from './kv-cache.ts';
 import type { Request } from './request.ts';
+import { DRAFT_ROWS } from './speculate.ts';
 
 /** The next `count` tokens of a request, from `start` on. */
 export interface PlanRow {
@@ -14,10 +15,11 @@ export interface StepPlan {
   readonly numTokens: number;
 }
 
-/** A row of the last forward whose next token is to be drawn. */
+/** A token of the last forward after which one is to be drawn. Those of a request follow each other. */
 export interface SampleEntry {
   readonly request: Request;
-  /** Its last token's place among the tokens of the step. */
+  /** Its place in the request, and among the tokens of the step. */
+  readonly position: number;
   readonly index: number;
 }
 
@@ -47,6 +49,7 @@ export class Scheduler {
   promptTokens = 0;
   cachedPromptTokens = 0;
   preemptions = 0;
+  draftedTokens = 0;
   prefixCacheQueries = 0;
   prefixCacheHits = 0;
 
@@ -70,22 +73,45 @@ export class Scheduler {
     while (budget > 0 && this.waiting.length > 0 && this.#admit(this.waiting[0])) {
       budget -= this.#plan(this.running[this.running.length - 1], budget, rows);
     }
+    budget -= this.#planDrafts(rows, budget);
     return { rows, numTokens: this.#options.tokenBudget - budget };
+  }
+
+  /** Drafts get what is left of the step, and cost nobody a turn or a block. */
+  #planDrafts(rows: PlanRow[], budget: number): number {
+    let planned = 0;
+    rows.forEach(({ request, start, count }, i) => {
+      const isCaughtUp = request.numComputedTokens === request.numTokens;
+      const room = Math.min(budget, DRAFT_ROWS - this.running.length) - planned;
+      const extra = isCaughtUp ? Math.min(request.numDraftedTokens, room) : 0;
+      if (extra <= 0 || this.pool.blocksFor(request.numTokens + extra) - request.blocks.length > this.pool.numAvailable) return;
+      this.#makeRoom(request, request.numTokens + extra);
+      request.numComputedTokens += extra;
+      rows[i] = { request, start, count: count + extra };
+      planned += extra;
+    });
+    this.draftedTokens += planned;
+    return planned;
   }
 
   /**
    * To be called when the plan's forward is enqueued and every earlier token has been read. Full blocks whose tokens are
-   * known can now be found by others. Returns the rows to sample, which could not be told before: those that still run and
-   * have nothing left to compute.
+   * known can now be found by others. Returns what to sample, which could not be told before: the ends of those that still run and
+   * have nothing left to compute, and their drafts.
    */
   settle(plan: StepPlan): SampleEntry[] {
     const entries: SampleEntry[] = [];
     let end = 0;
-    for (const { request, count } of plan.rows) {
+    for (const { request, start, count } of plan.rows) {
       end += count;
       if (request.state !== 'running') continue;
+      const { tokens, drafts } = request;
       this.#publish(request);
-      if (request.numComputedTokens === request.numTokens) entries.push({ request, index: end - 1 });
+      for (let position = tokens.length - 1; position < request.numComputedTokens; position++) {
+        // What the grammar will force after a draft need not be drawn, unless it is to be judged.
+        const draft = position < tokens.length ? undefined : drafts[position + 1 - tokens.length];
+        if (draft?.forced !== true || request.sampling.logprobs !== null) entries.push({ request, position, index: end - count + position - start });
+      }
     }
     return entries;
   }
@@ -178,8 +204,9 @@ export class Scheduler {
   #publish(request: Request): void {
     if (!this.#options.prefixCaching) return;
     const { blockSize } = this.pool;
-    // The tokens are known: whoever publishes has read the token that was in flight, or has not computed it.
-    for (let i = request.numPublishedBlocks; (i + 1) * blockSize <= request.numComputedTokens; i++) {
+    // What is computed of the known tokens is right: whoever publishes has read the token that was in flight, or has not computed it.
+    const end = Math.min(request.numComputedTokens, request.tokens.length);
+    for (let i = request.numPublishedBlocks; (i + 1) * blockSize <= end; i++) {
       request.chain = this.pool.publish(request.blocks[i], request.chain, request.tokens, i * blockSize, request.cacheKey);
       request.numPublishedBlocks = i + 1;
     }

@@ -33,6 +33,8 @@ test('a step crosses unchanged', () => {
     cachedPromptTokens: count,
     generatedTokens: count,
     forcedTokens: count,
+    draftedTokens: count,
+    acceptedDraftTokens: count,
     preemptions: count,
     steps: count,
     prefixCacheQueries: count,

@@ -59,6 +59,8 @@ const STATS = [
   'cachedPromptTokens',
   'generatedTokens',
   'forcedTokens',
+  'draftedTokens',
+  'acceptedDraftTokens',
   'preemptions',
   'steps',
   'prefixCacheQueries',

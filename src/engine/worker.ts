@@ -6,7 +6,7 @@ import { loadVocabulary } from '../grammar/load.ts';
 import { createMatcher } from '../grammar/matcher.ts';
 import { loadModel } from '../model/load.ts';
 import { NOTHING, type EngineDescription } from './client.ts';
-import { engineOver, type Engine } from './engine.ts';
+import { engineOver, stepLimits, type Engine } from './engine.ts';
 import type { Matcher } from './request.ts';
 import { encodeStep, MAX_GRAMMARS, Recent, type FromWorker, type NamedGrammar, type ToWorker, type WorkerSetup } from './wire.ts';
 
@@ -16,10 +16,9 @@ const post = (message: FromWorker): void => {
 };
 
 const { directory, options } = workerData as WorkerSetup;
-const { maxBatchSize: maxStepEntries, tokenBudget: maxStepTokens } = options;
-const model = await loadModel(directory, { ...options, maxStepEntries, maxStepTokens }, (fraction) => post({ type: 'progress', fraction }));
+const model = await loadModel(directory, { ...options, ...stepLimits(options) }, (fraction) => post({ type: 'progress', fraction }));
 const { vocabulary, refusal: grammarRefusal } = loadVocabulary(directory, model.config);
-const engine: Engine = engineOver(model, options, (outputs) => post(encodeStep(engine.stats(), outputs)));
+const engine: Engine = engineOver(model, options, (outputs) => post(encodeStep(engine.stats(), outputs)), vocabulary);
 const grammars = new Recent<number, Grammar>(MAX_GRAMMARS);
 let isOpen = true;
 

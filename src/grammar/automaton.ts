@@ -1,23 +1,29 @@
 /**
- * Runs a grammar byte by byte. A configuration is a state of a lexeme and the stack of symbols that must follow it; a state of the
- * automaton is the set of configurations that the bytes so far allow. Stacks, configurations and sets are interned, so a state is a
- * small number and its transitions are remembered in one flat table, made as they are first asked for.
+ * Runs a grammar byte by byte. A configuration is a state of a lexeme and what may follow it; a state of the automaton is the set of
+ * configurations that the bytes so far allow, one for each lexeme state. What may follow is a set of stacks, kept as a tree: each
+ * symbol once, with all that may lie below it. So readings that differ far below cost nothing until they come to the top. Stacks and
+ * sets are interned, so a state is a small number and its transitions are remembered in one flat table, made as they are first asked for.
  */
 import { Expansion } from './expand.ts';
 import { MAX_NESTING } from './grammar.ts';
 import type { Grammar, GrammarSymbol } from './grammar.ts';
 import { ListTable, PairTable, grown } from './intern.ts';
-import { STOP, openLexeme } from './lexeme.ts';
-import type { Lexeme, TextPlace } from './lexeme.ts';
+import { STOP, ToldLexeme, openLexeme } from './lexeme.ts';
+import type { ByteSet, Lexeme, TextPlace } from './lexeme.ts';
 
 export const UNKNOWN = -2;
 export const REJECT = -1;
+/** The node below which there is nothing, and the set of stacks that has only it. */
+const BOTTOM = 0;
+/** No lexeme has so low a number. */
+const BOTTOM_SYMBOL = -(2 ** 31);
 const EMPTY_STACK = 0;
 const MAX_CONFIGURATIONS = 20_000;
-const MAX_CLOSURE_STACKS = 50_000;
+const MAX_CLOSURE_NODES = 50_000;
+const MAX_JOIN_DEPTH = 2_000;
 /** States kept before the automaton starts afresh. */
 const MAX_STATES = 1 << 14;
-const MAX_STACKS = 1 << 21;
+const MAX_NODES = 1 << 21;
 
 /** Letters and digits first: where there is a choice, most often among them. */
 const SCAN_ORDER = [...'aeE0159 "]}[{,tfnT'].map((char) => char.charCodeAt(0)).concat(Array.from({ length: 256 }, (_, byte) => byte)).filter((byte, i, all) => all.indexOf(byte) === i);
@@ -27,12 +33,12 @@ export class AmbiguityError extends Error {
   override name = 'AmbiguityError';
 
   constructor() {
-    super(`the grammar is too ambiguous: more than ${MAX_CONFIGURATIONS} ways to read the text so far`);
+    super('the grammar is too ambiguous: the text so far can be read in too many ways');
   }
 }
 
 interface Closure {
-  /** Lexeme state, stack, lexeme state, stack, … */
+  /** Lexeme state, stacks, lexeme state, stacks, … */
   readonly configurations: readonly number[];
   readonly accepts: boolean;
 }
@@ -44,6 +50,8 @@ export class Automaton {
   /** state · 256 + byte → state, REJECT or UNKNOWN. */
   transitions = new Int32Array(0);
   start = 0;
+  /** Configurations that may still be looked at before the automaton gives up: its owner sets it. */
+  workLeft = Infinity;
 
   #expansion!: Expansion;
   #lexemes!: (Lexeme | undefined)[];
@@ -53,9 +61,18 @@ export class Automaton {
   #lexemeNext!: Int32Array;
   /** Bit 0: accepts; bit 1: nothing can follow. */
   #lexemeFlags!: number[];
-  /** Symbol and the stack below it; stack 0 is empty. */
-  #stacks!: PairTable;
+  /** Of each lexeme state. */
+  #bytes!: ByteSet[];
+  #primed!: Uint8Array;
+  /** Symbol and the stacks below it. */
+  #nodes!: PairTable;
+  /** Containers that are open at each node. */
   #depths!: number[];
+  /** Sets of stacks: their topmost nodes, one for each symbol. */
+  #stacks!: ListTable;
+  #single!: (number | undefined)[];
+  #joins!: ListTable;
+  #joined!: (number | undefined)[];
   #closures!: (Closure | undefined)[];
   #sets!: ListTable;
   #singles!: PairTable;
@@ -73,16 +90,23 @@ export class Automaton {
     this.#lexemeStates = new PairTable();
     this.#lexemeNext = new Int32Array(64 * 256).fill(UNKNOWN);
     this.#lexemeFlags = [];
-    this.#stacks = new PairTable();
-    this.#stacks.id(-1, -1);
+    this.#bytes = [];
+    this.#primed = new Uint8Array(64);
+    this.#nodes = new PairTable();
+    this.#nodes.id(BOTTOM_SYMBOL, EMPTY_STACK);
     this.#depths = [0];
+    this.#stacks = new ListTable();
+    this.#stacks.id(Int32Array.of(BOTTOM));
+    this.#single = [EMPTY_STACK];
+    this.#joins = new ListTable();
+    this.#joined = [];
     this.#closures = [];
     this.#sets = new ListTable();
     this.#singles = new PairTable();
     this.#singleStates = [];
     this.#accepting = new Uint8Array(64);
     this.transitions = new Int32Array(64 * 256).fill(UNKNOWN);
-    const { configurations, accepts } = this.#closure(this.#push(this.#grammar.root, EMPTY_STACK));
+    const { configurations, accepts } = this.#closure(this.#stackOf(this.#push(this.#grammar.root, EMPTY_STACK)));
     this.start = this.#intern(configurations, accepts);
   }
 
@@ -92,7 +116,7 @@ export class Automaton {
 
   /** Drops everything where it has grown too large; states are renumbered then. */
   trim(): void {
-    if (this.size < MAX_STATES && this.#stacks.size < MAX_STACKS && this.#lexemeStates.size < MAX_STATES) return;
+    if (this.size < MAX_STATES && this.#nodes.size < MAX_NODES && this.#lexemeStates.size < MAX_STATES) return;
     this.generation++;
     this.#begin();
   }
@@ -108,6 +132,7 @@ export class Automaton {
 
   /** The one byte that can follow; null where there is none or a choice. */
   onlyByte(state: number): number | null {
+    if (this.#primed[state] === 0) this.#prime(state);
     let only: number | null = null;
     for (let byte = 0; byte < 256; byte++) {
       if (this.step(state, SCAN_ORDER[byte]) === REJECT) continue;
@@ -121,36 +146,71 @@ export class Automaton {
     return SCAN_ORDER.some((byte) => this.step(state, byte) !== REJECT);
   }
 
-  /** The texts within which the state is at a border of two characters, and the state without them. */
-  texts(state: number): { readonly texts: readonly TextPlace[]; readonly rest: number } {
+  /** The texts within which the state is at a border of two characters; the state with them alone, and without them. */
+  texts(state: number): { readonly texts: readonly TextPlace[]; readonly alone: number; readonly rest: number } {
     const set = this.#sets.lists[state];
     const texts: TextPlace[] = [];
+    const inTexts: number[] = [];
     const others: number[] = [];
     for (let i = 0; i + 1 < set.length; i += 2) {
       const place = this.#lexeme(this.#lexemeStates.first[set[i]]).place(this.#lexemeStates.second[set[i]]);
-      if (place === null) others.push(set[i], set[i + 1]);
-      else texts.push(place);
+      (place === null ? others : inTexts).push(set[i], set[i + 1]);
+      if (place !== null) texts.push(place);
     }
-    return { texts, rest: others.length === 0 ? REJECT : texts.length === 0 ? state : this.#intern(others, false) };
+    const part = (configurations: readonly number[], others: readonly number[]): number => (configurations.length === 0 ? REJECT : others.length === 0 ? state : this.#intern(configurations, false));
+    return { texts, alone: part(inTexts, others), rest: part(others, inTexts) };
+  }
+
+  /** What no lexeme of the state takes is refused for all such bytes at once. */
+  #prime(state: number): void {
+    const set = this.#sets.lists[state];
+    const may = new Int32Array(8);
+    for (let i = 0; i + 1 < set.length; i += 2) {
+      const bytes = this.#bytes[set[i]];
+      for (let word = 0; word < 8; word++) may[word] |= bytes[word];
+    }
+    const row = state << 8;
+    for (let byte = 0; byte < 256; byte++) if (((may[byte >> 5] >> (byte & 31)) & 1) === 0) this.transitions[row | byte] = REJECT;
+    this.#primed[state] = 1;
   }
 
   #step(state: number, byte: number): number {
+    if (this.#primed[state] === 0) {
+      this.#prime(state);
+      if (this.transitions[(state << 8) | byte] === REJECT) return REJECT;
+    }
     const set = this.#sets.lists[state];
     const out: number[] = [];
     let accepts = false;
+    this.#spend(set.length);
     for (let i = 0; i + 1 < set.length; i += 2) {
       const lexeme = this.#stepLexeme(set[i], byte);
       if (lexeme === REJECT) continue;
       const flags = this.#lexemeFlags[lexeme];
       if ((flags & 2) === 0) out.push(lexeme, set[i + 1]);
       if ((flags & 1) === 0) continue;
-      const closure = this.#closure(set[i + 1]);
+      const closure = this.#closure(this.#after(lexeme, set[i + 1]));
       accepts ||= closure.accepts;
+      this.#spend(closure.configurations.length);
       for (const part of closure.configurations) out.push(part);
     }
     const next = out.length === 0 && !accepts ? REJECT : out.length === 2 && !accepts ? this.#internOne(out) : this.#intern(out, accepts);
     this.transitions[(state << 8) | byte] = next;
     return next;
+  }
+
+  #spend(work: number): void {
+    this.workLeft -= work;
+    if (this.workLeft < 0) throw new AmbiguityError();
+  }
+
+  /** What follows a lexeme that has been read in full. */
+  #after(state: number, stacks: number): number {
+    const lexeme = this.#lexeme(this.#lexemeStates.first[state]);
+    if (!(lexeme instanceof ToldLexeme)) return stacks;
+    const value = lexeme.valueOf(this.#lexemeStates.second[state]);
+    const nodes = Array.from(this.#stacks.lists[stacks], (node) => this.#push(this.#expansion.afterValue(this.#nodes.first[node], value), this.#nodes.second[node]));
+    return this.#stacks.id(Int32Array.from(nodes).sort());
   }
 
   #stepLexeme(state: number, byte: number): number {
@@ -165,7 +225,7 @@ export class Automaton {
   }
 
   #lexeme(index: number): Lexeme {
-    return (this.#lexemes[index] ??= openLexeme(this.#grammar.lexemes[index]));
+    return (this.#lexemes[index] ??= openLexeme(this.#expansion.lexeme(index)));
   }
 
   #lexemeState(lexeme: number, own: number): number {
@@ -173,49 +233,81 @@ export class Automaton {
     if (id === this.#lexemeFlags.length) {
       const automaton = this.#lexeme(lexeme);
       this.#lexemeFlags.push((automaton.accepts(own) ? 1 : 0) | (automaton.isLast(own) ? 2 : 0));
+      this.#bytes.push(automaton.bytes(own));
       if (id << 8 >= this.#lexemeNext.length) this.#lexemeNext = doubled(this.#lexemeNext);
     }
     return id;
   }
 
   #push(symbol: GrammarSymbol, below: number): number {
-    const id = this.#stacks.id(symbol, below);
-    if (id === this.#depths.length) this.#depths.push(this.#depths[below] + (this.#expansion.isFrame(symbol) ? 1 : 0));
+    const id = this.#nodes.id(symbol, below);
+    if (id === this.#depths.length) this.#depths.push(this.#depthOf(below) + (this.#expansion.isFrame(symbol) ? 1 : 0));
     return id;
   }
 
-  /** Everything that can be read next where `stack` is what must follow. */
-  #closure(stack: number): Closure {
-    return (this.#closures[stack] ??= this.#close(stack));
+  #depthOf(stacks: number): number {
+    return this.#stacks.lists[stacks].reduce((most, node) => Math.max(most, this.#depths[node]), 0);
   }
 
-  #close(start: number): Closure {
+  #stackOf(node: number): number {
+    return (this.#single[node] ??= this.#stacks.id(Int32Array.of(node)));
+  }
+
+  /** All of these sets of stacks in one. */
+  #join(sets: readonly number[], depth = 0): number {
+    const distinct = Int32Array.from(new Set(sets)).sort();
+    if (distinct.length === 1) return distinct[0];
+    const key = this.#joins.id(distinct);
+    const known = this.#joined[key];
+    if (known !== undefined) return known;
+    if (depth > MAX_JOIN_DEPTH) throw new AmbiguityError();
+    const belows = new Map<GrammarSymbol, number[]>();
+    for (const set of distinct) {
+      for (const node of this.#stacks.lists[set]) {
+        const below = belows.get(this.#nodes.first[node]);
+        if (below === undefined) belows.set(this.#nodes.first[node], [this.#nodes.second[node]]);
+        else below.push(this.#nodes.second[node]);
+      }
+    }
+    const nodes = Array.from(belows, ([symbol, below]) => (symbol === BOTTOM_SYMBOL ? BOTTOM : this.#push(symbol, this.#join(below, depth + 1))));
+    return (this.#joined[key] = this.#stacks.id(Int32Array.from(nodes).sort()));
+  }
+
+  /** Everything that can be read next where one of the stacks is what must follow. */
+  #closure(stacks: number): Closure {
+    return (this.#closures[stacks] ??= this.#close(stacks));
+  }
+
+  #close(stacks: number): Closure {
     const configurations: number[] = [];
     let accepts = false;
-    const seen = new Set([start]);
-    for (const stack of seen) {
-      if (stack === EMPTY_STACK) {
+    const seen = new Set(this.#stacks.lists[stacks]);
+    for (const node of seen) {
+      if (node === BOTTOM) {
         accepts = true;
         continue;
       }
-      const symbol = this.#stacks.first[stack];
-      const below = this.#stacks.second[stack];
+      const symbol = this.#nodes.first[node];
+      const below = this.#nodes.second[node];
       if (symbol < 0) {
         const lexeme = -1 - symbol;
         const state = this.#lexemeState(lexeme, this.#lexeme(lexeme).start);
         const flags = this.#lexemeFlags[state];
         if ((flags & 2) === 0) configurations.push(state, below);
-        if ((flags & 1) === 1) seen.add(below);
+        if ((flags & 1) === 1) for (const next of this.#stacks.lists[below]) seen.add(next);
         continue;
       }
+      const depth = this.#depthOf(below);
       for (const { symbols, height } of this.#expansion.of(symbol)) {
-        if (this.#depths[below] + height > MAX_NESTING) continue;
+        if (depth + height > MAX_NESTING) continue;
+        if (symbols.length === 0) for (const next of this.#stacks.lists[below]) seen.add(next);
         let top = below;
-        for (let i = symbols.length - 1; i >= 0; i--) top = this.#push(symbols[i], top);
-        seen.add(top);
+        for (let i = symbols.length - 1; i > 0; i--) top = this.#stackOf(this.#push(symbols[i], top));
+        if (symbols.length > 0) seen.add(this.#push(symbols[0], top));
       }
-      if (seen.size > MAX_CLOSURE_STACKS) throw new AmbiguityError();
+      if (seen.size > MAX_CLOSURE_NODES) throw new AmbiguityError();
     }
+    this.#spend(seen.size);
     return { configurations, accepts };
   }
 
@@ -226,38 +318,43 @@ export class Automaton {
     return this.#singleStates[single];
   }
 
+  /** Lexeme states in order, each once; an accepting set ends with an odd entry, so it differs from the same set that does not accept. */
+  #canonical(configurations: readonly number[], accepts: boolean): Int32Array {
+    const count = configurations.length / 2;
+    if (count <= 1) return Int32Array.from(accepts ? [...configurations, -1] : configurations);
+    const keys = new Float64Array(count);
+    for (let i = 0; i < count; i++) keys[i] = configurations[2 * i] * 2 ** 26 + configurations[2 * i + 1];
+    keys.sort();
+    const out = new Int32Array(configurations.length + 1);
+    let length = 0;
+    for (let i = 0; i < count; ) {
+      const lexeme = Math.floor(keys[i] / 2 ** 26);
+      const stacks: number[] = [];
+      for (; i < count && Math.floor(keys[i] / 2 ** 26) === lexeme; i++) stacks.push(keys[i] % 2 ** 26);
+      out[length++] = lexeme;
+      out[length++] = stacks.length === 1 ? stacks[0] : this.#join(stacks);
+    }
+    if (accepts) out[length++] = -1;
+    return out.slice(0, length);
+  }
+
   #intern(configurations: readonly number[], accepts: boolean): number {
-    const set = canonical(configurations, accepts);
+    const set = this.#canonical(configurations, accepts);
     if (set.length > 2 * MAX_CONFIGURATIONS) throw new AmbiguityError();
     const id = this.#sets.id(set);
     if (id >= this.#accepting.length) {
-      const larger = new Uint8Array(2 * this.#accepting.length);
-      larger.set(this.#accepting);
-      this.#accepting = larger;
+      const longer = (flags: Uint8Array): Uint8Array => {
+        const larger = new Uint8Array(2 * flags.length);
+        larger.set(flags);
+        return larger;
+      };
+      this.#accepting = longer(this.#accepting);
+      this.#primed = longer(this.#primed);
       this.transitions = doubled(this.transitions);
     }
     this.#accepting[id] = accepts ? 1 : 0;
     return id;
   }
-}
-
-/** Pairs in order, each once; an accepting set ends with an odd entry, so it differs from the same set that does not accept. */
-function canonical(configurations: readonly number[], accepts: boolean): Int32Array {
-  const count = configurations.length / 2;
-  const extra = accepts ? 1 : 0;
-  if (count <= 1) return Int32Array.from(accepts ? [...configurations, -1] : configurations);
-  const keys = new Float64Array(count);
-  for (let i = 0; i < count; i++) keys[i] = configurations[2 * i] * 2 ** 26 + configurations[2 * i + 1];
-  keys.sort();
-  const out = new Int32Array(configurations.length + extra);
-  let length = 0;
-  for (let i = 0; i < count; i++) {
-    if (i > 0 && keys[i] === keys[i - 1]) continue;
-    out[length++] = Math.floor(keys[i] / 2 ** 26);
-    out[length++] = keys[i] % 2 ** 26;
-  }
-  if (accepts) out[length++] = -1;
-  return out.slice(0, length);
 }
 
 function doubled(table: Int32Array): Int32Array<ArrayBuffer> {

@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { randomText, reader } from '../../test/support/grammar.ts';
-import { Automaton } from './automaton.ts';
+import { AmbiguityError, Automaton } from './automaton.ts';
 import { compileGrammar } from './compile.ts';
 import type { GrammarSource } from './compile.ts';
 import { GrammarError } from './error.ts';
@@ -128,6 +128,44 @@ test.each<[unknown, string]>([
 ])('refuses %j', (wrong, reason) => {
   expect(() => compileGrammar(wrong as GrammarSource)).toThrow(GrammarError);
   expect(() => compileGrammar(wrong as GrammarSource)).toThrow(reason);
+});
+
+const branches = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
+const object = (schema: unknown): GrammarSource => ({ kind: 'schema', schema });
+
+test.each<[string, () => GrammarSource]>([
+  ['anyOf of 10,000 objects', () => object({ anyOf: branches(10_000, (i) => ({ type: 'object', properties: { [`k${i}`]: { type: 'string' } }, required: [`k${i}`] })) })],
+  ['anyOf of 10,000 constants', () => object({ anyOf: branches(10_000, (i) => ({ const: `v${i}` })) })],
+  ['10,000 tools', () => ({ kind: 'either', options: branches(10_000, (i) => ({ kind: 'sequence', parts: [{ kind: 'literal', text: `tool_${i}` }, object({ type: 'object', properties: { a: { type: 'string' } } })] })) })],
+  ['an enum of megabytes', () => object({ enum: branches(100, (i) => `${i}`.repeat(20_000)) })],
+  ['unique items of 100,000', () => object({ type: 'array', uniqueItems: true, minItems: 900, items: { enum: branches(100_000, (i) => i) } })],
+  ['unique texts of a large language', () => object({ type: 'array', uniqueItems: true, items: { type: 'string', pattern: '^([a-z]{1,40}-){1,20}$', maxLength: 900 } })],
+  ['contraries of patterns', () => object({ allOf: branches(12, (i) => ({ not: { patternProperties: { [`a{${i}}.*b${i}`]: { type: 'string' } } } })) })],
+  ['contraries of large values', () => object({ not: { enum: branches(300, (i) => ({ a: i, b: [i, { c: i }] })) } })],
+  ['references in a circle', () => object({ $ref: '#/$defs/a', $defs: { a: { anyOf: [{ $ref: '#/$defs/b' }, { items: { $ref: '#/$defs/a' } }] }, b: { allOf: [{ $ref: '#/$defs/c' }] }, c: { oneOf: [{ $ref: '#/$defs/a' }] } } })],
+  ['text without 1,000 long words', () => ({ kind: 'text', without: branches(1000, (i) => `${i}`.repeat(500)) })],
+  ['text without many letters', () => ({ kind: 'text', without: branches(1000, (i) => String.fromCodePoint(0x4e00 + i, 0x5e00 + i, 0x6e00 + i)) })],
+  ['repetitions of repetitions', () => branches(12, (i) => i).reduce<GrammarSource>((item, i) => ({ kind: 'repeat', item: { kind: 'sequence', parts: [item, item] }, min: i % 2 === 0 ? 1000 : 0, max: 1000 }), { kind: 'literal', text: 'a' })],
+  ['repetitions in EBNF', () => ({ kind: 'ebnf', text: `root ::= ${'('.repeat(40)}"a" b${'){0,1000}'.repeat(40)}\nb ::= "b" b | "c"` })],
+  ['many rules', () => ({ kind: 'ebnf', text: `root ::= r0\n${branches(15_000, (i) => `r${i} ::= "a" r${(i + 1) % 15_000} | "b" r${(i * 7) % 15_000} | "c"`).join('\n')}` })],
+  ['a catastrophic pattern', () => ({ kind: 'regex', pattern: '((a|b)*a(a|b){18}|(a+)+$|(.*x){30}){3,9}' })],
+  ['conditions in a tower', () => object(branches(150, (i) => i).reduce<unknown>((inner, i) => ({ if: { required: [`k${i}`] }, else: { anyOf: [inner, { type: 'null' }] } }), { type: 'object' }))],
+  ['oneOf of references', () => object({ oneOf: branches(200, (i) => ({ $ref: `#/$defs/d${i}` })), $defs: Object.fromEntries(branches(200, (i) => [`d${i}`, { type: 'object', properties: { next: { oneOf: branches(20, (j) => ({ $ref: `#/$defs/d${(i * j) % 200}` })) } }, additionalProperties: { type: 'integer' } }])) })],
+])('hostile: %s', (_, make) => {
+  const start = performance.now();
+  try {
+    const grammar = compileGrammar(make());
+    randomText(new Automaton(grammar), (n) => n >> 1, 50);
+  } catch (error) {
+    if (!(error instanceof GrammarError || error instanceof AmbiguityError)) throw error;
+  }
+  expect(performance.now() - start).toBeLessThan(20_000);
+});
+
+test('a grammar of countless readings is read in little time', () => {
+  const takes = reader(compileGrammar({ kind: 'ebnf', text: 'root ::= s "."\ns ::= "a" s s | "a" | "a" s' }));
+  expect(takes(`${'a'.repeat(300)}.`)).toBe(true);
+  expect(takes(`${'a'.repeat(300)}b.`)).toBe(false);
 });
 
 test('parts that nest too deep, or grow too large, are refused', () => {

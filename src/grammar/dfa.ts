@@ -16,6 +16,7 @@ export interface Dfa {
 
 const MAX_STATES = 20_000;
 const MAX_CELLS = 4_000_000;
+const MAX_UNIVERSAL = 100;
 export const DEAD = -1;
 
 export const numStates = (dfa: Dfa): number => dfa.accepting.length;
@@ -217,23 +218,23 @@ export function longestLengths(dfa: Dfa): Float64Array {
   return longest;
 }
 
-/** States from which every text is live, whatever it is. */
-export function universalStates(dfa: Dfa): Uint8Array {
-  const universal = new Uint8Array(numStates(dfa)).fill(1);
-  for (let changed = true; changed; ) {
-    changed = false;
-    for (let state = 0; state < universal.length; state++) {
-      if (universal[state] === 0) continue;
-      for (let letter = 0; letter < dfa.numClasses; letter++) {
-        const target = dfa.next[state * dfa.numClasses + letter];
-        if (target >= 0 && universal[target] === 1) continue;
-        universal[state] = 0;
-        changed = true;
-        break;
-      }
+/** Whatever comes, the state stays. */
+export function isAbsorbing({ next, numClasses }: Dfa, state: number): boolean {
+  for (let i = state * numClasses; i < (state + 1) * numClasses; i++) if (next[i] !== state) return false;
+  return true;
+}
+
+/** Whatever comes, the text can still be completed. False also where that takes long to tell. */
+export function isUniversal(dfa: Dfa, state: number): boolean {
+  const seen = new Set([state]);
+  for (const from of seen) {
+    if (seen.size > MAX_UNIVERSAL) return false;
+    for (let i = from * dfa.numClasses; i < (from + 1) * dfa.numClasses; i++) {
+      if (dfa.next[i] < 0) return false;
+      seen.add(dfa.next[i]);
     }
   }
-  return universal;
+  return true;
 }
 
 function product(a: Dfa, b: Dfa, accepting: (inA: boolean, inB: boolean) => boolean, needsBoth: boolean): Dfa | null {
@@ -273,6 +274,29 @@ export function lengthDfa(min: number, max: number): Dfa | null {
     next: Int32Array.from({ length: last + 1 }, (_, n) => (n < last ? n + 1 : max === Infinity ? n : DEAD)),
     accepting: Uint8Array.from({ length: last + 1 }, (_, n) => (n >= min ? 1 : 0)),
   };
+}
+
+/** All texts of `min` to `max` characters that the automaton takes; null where there are more than `limit`. */
+export function listWords(dfa: Dfa, min: number, max: number, limit: number): string[] | null {
+  const words: string[] = [];
+  let level: { state: number; text: string }[] = [{ state: 0, text: '' }];
+  for (let length = 0; length <= max && level.length > 0; length++) {
+    const next: typeof level = [];
+    for (const { state, text } of level) {
+      if (length >= min && dfa.accepting[state] === 1) words.push(text);
+      for (let i = 0; i < dfa.bounds.length; i++) {
+        const target = dfa.next[state * dfa.numClasses + dfa.classOf[i]];
+        if (target === DEAD) continue;
+        const end = dfa.bounds[i + 1] ?? MAX_CODE_POINT + 1;
+        if (end - dfa.bounds[i] > limit) return null;
+        for (let char = dfa.bounds[i]; char < end; char++) next.push({ state: target, text: text + String.fromCodePoint(char) });
+      }
+      // Without length bounds every state leads to some word, so these are as many.
+      if (words.length + next.length > 4 * limit) return null;
+    }
+    level = next;
+  }
+  return words.length > limit ? null : words;
 }
 
 /** Texts that contain none of `words`, each of which has a character at least (Aho and Corasick's automaton); null: every text. */

@@ -1,13 +1,13 @@
 /** Shapes → grammar: what can be reached from the root, without what can never be completed. */
-import { ALL_TEXTS, intersectDfa, matchesDfa, subtractDfa, wordsDfa } from './dfa.ts';
+import { ALL_TEXTS, intersectDfa, listWords, matchesDfa, subtractDfa, wordsDfa } from './dfa.ts';
 import type { Dfa } from './dfa.ts';
 import { BudgetError, GrammarError } from './error.ts';
 import { canEnd } from './expand.ts';
 import { MAX_NESTING } from './grammar.ts';
-import type { Alternative, ArrayRule, Child, GrammarBuilder, GrammarSymbol, Item, ObjectRule, Whitespace } from './grammar.ts';
+import type { Alternative, ArrayRule, Child, GrammarBuilder, GrammarSymbol, Item, MemberValue, ObjectRule, Whitespace } from './grammar.ts';
 import { regexDfa } from './nfa.ts';
 import type { Normalizer } from './normalize.ts';
-import { INTEGER, keyOfNumbers, numberTable } from './numbers.ts';
+import { INTEGER, intersectNumbers, isWhole, keyOfNumbers, numberTable, tableDfa } from './numbers.ts';
 import type { NumberSet } from './numbers.ts';
 import { FALSE, TRUE, termOfKey } from './shapes.ts';
 import type { ArrayShape, ObjectShape, Shapes, Term } from './shapes.ts';
@@ -27,20 +27,29 @@ interface ItemPlan {
 
 interface ArrayPlan {
   readonly shape: ArrayShape;
+  /** Lexemes of items that must differ. */
+  readonly unique: readonly GrammarSymbol[] | null;
   readonly prefix: readonly ItemPlan[];
   readonly rest: ItemPlan;
+}
+
+/** What a member's value may be, and which witnesses (bits) it then is. */
+interface ValuePlan {
+  readonly term: Term;
+  readonly witnesses: number;
 }
 
 interface KeyClass {
   readonly dfa: Dfa | null;
   readonly except: readonly string[];
-  readonly term: Term;
+  readonly values: readonly ValuePlan[];
 }
 
 interface ObjectPlan {
   readonly shape: ObjectShape;
-  readonly named: readonly { readonly name: string; readonly term: Term; readonly required: boolean }[];
+  readonly named: readonly { readonly name: string; readonly values: readonly ValuePlan[]; readonly required: boolean }[];
   readonly open: readonly KeyClass[];
+  readonly distinct: boolean;
 }
 
 interface Plan {
@@ -53,6 +62,11 @@ interface Plan {
 const NO_CHILD: Child = { value: 0, height: 0 };
 const MAX_TERMS = 20_000;
 const MAX_KEY_CLASSES = 64;
+const MAX_FEW = 32;
+/** Doubles that their digits tell apart. */
+const EXACT_NUMBERS: NumberSet = { min: { value: -999_999_999_999_999, exclusive: false }, max: { value: 999_999_999_999_999, exclusive: false }, conditions: [] };
+/** Values of items that must differ are counted up to so many. */
+const MAX_LISTED = 1_000;
 /** A sign, at most 21 digits, a fraction, or one digit with fraction and exponent: no double runs over, and none runs on. */
 const ANY_NUMBER_TEXT = '-?(0|[1-9]\\d{0,20})(\\.\\d{1,20})?|-?\\d(\\.\\d{1,20})?[eE][+-]?(\\d{1,2}|[12]\\d\\d|30[0-7])';
 const INTEGER_TEXT = '0|-?[1-9]\\d{0,20}';
@@ -103,10 +117,10 @@ export class Emitter {
   #callRule(plan: ObjectPlan): ObjectRule {
     const rule = this.#objectRule(plan);
     const keyword = new RegExp(`^${KEYWORD_TEXT}$`, 'u');
-    const named = plan.named.filter(({ term }) => this.#height(term) < Infinity);
+    const named = plan.named.filter(({ values }) => this.#members(values).length > 0);
     const wrong = named.find(({ name }) => !keyword.test(name));
     if (wrong !== undefined) throw new GrammarError('properties', `/properties/${wrong.name}`, 'the name cannot be a keyword of a call in Python');
-    const open = plan.open.filter(({ term }) => this.#height(term) < Infinity);
+    const open = plan.open.filter(({ values }) => this.#members(values).length > 0);
     return {
       ...rule,
       named: rule.named.map((key, i) => ({ ...key, key: this.#builder.words([named[i].name]) })),
@@ -133,7 +147,7 @@ export class Emitter {
       const plan = this.#at(term, () => this.#plan(term as Term));
       this.#plans.set(term, plan);
       for (const { prefix, rest } of plan.arrays) for (const { plain, match } of [...prefix, rest]) todo.push(plain, match);
-      for (const { named, open } of plan.objects) for (const child of [...named, ...open]) todo.push(child.term);
+      for (const { named, open } of plan.objects) for (const { values } of [...named, ...open]) for (const value of values) todo.push(value.term);
     }
   }
 
@@ -200,8 +214,36 @@ export class Emitter {
       return { plain: terms.and(plain, others), match: terms.and(plain, contains.term) };
     };
     const prefix = shape.prefix.slice(0, Math.min(shape.prefix.length, shape.max)).map(item);
+    if (shape.unique && shape.max > 1) return this.#uniquePlan(shape, term);
     if (shape.min > 100_000) throw new GrammarError('minItems', this.#pointer(term), 'more than 100000 items are not supported');
-    return { shape, prefix, rest: item(shape.max <= prefix.length ? FALSE : shape.rest) };
+    return { shape, unique: null, prefix, rest: item(shape.max <= prefix.length ? FALSE : shape.rest) };
+  }
+
+  /** Equal values of these items have equal texts, so texts that were read are ruled out as the array goes on. */
+  #uniquePlan(shape: ArrayShape, term: Term): ArrayPlan {
+    const refuse = (reason: string): never => {
+      throw new GrammarError('uniqueItems', `${this.#pointer(term)}/uniqueItems`, reason);
+    };
+    if (shape.prefix.length > 0 || shape.contains !== null) refuse('together with prefixItems or contains it is not supported');
+    const rest = { plain: shape.rest, match: FALSE };
+    if (shape.rest === FALSE) return { shape, unique: null, prefix: [], rest };
+    const all = this.#normalizer.shapes(shape.rest);
+    const shapes = { ...all, numbers: all.numbers.flatMap((set) => intersectNumbers(set, EXACT_NUMBERS) ?? []) };
+    if (shapes.arrays.length + shapes.objects.length > 0) refuse("arrays and objects that differ from each other can't be enforced; strings, whole numbers, listed values can");
+    if (!shapes.numbers.every((set) => isWhole(set) || pointOf(set) !== null)) refuse("numbers that differ from each other can't be enforced unless they are whole");
+    const values = new Set<string>();
+    for (const word of ['null', 'true', 'false'] as const) if (shapes[word]) values.add(word);
+    const strings = shapes.strings.map(({ words, dfa, min, max }) => words ?? listWords(dfa ?? ALL_TEXTS, min, max, MAX_LISTED));
+    const numbers = shapes.numbers.map((set) => {
+      const point = pointOf(set);
+      const table = point === null ? numberTable(set) : null;
+      return point !== null ? [point] : table === null ? [] : listWords(tableDfa(table), 0, Infinity, MAX_LISTED);
+    });
+    for (const list of strings) for (const word of list ?? []) values.add(JSON.stringify(word));
+    for (const list of numbers) for (const word of list ?? []) values.add(word);
+    const count = [...strings, ...numbers].includes(null) ? Infinity : values.size;
+    if (count === Infinity && shape.min > MAX_LISTED) refuse(`more than ${MAX_LISTED} items that differ are not supported`);
+    return { shape: { ...shape, max: Math.min(shape.max, count) }, unique: this.#scalars(shapes), prefix: [], rest };
   }
 
   #objectPlan(shape: ObjectShape, term: Term): ObjectPlan {
@@ -209,25 +251,45 @@ export class Emitter {
     const names = new Set([...shape.layers.flatMap(({ named }) => [...named.keys()]), ...shape.required]);
     const required = new Set(shape.required);
     budget.spend(names.size);
-    const named = [...names].map((name) => ({ name, term: termOfKey(shape, name, terms), required: required.has(name) }));
-    const open = shape.max === 0 || this.#isClosed(shape) ? [] : this.#keyClasses(shape, [...names]);
-    const sure = required.size + 1;
-    if (open.length > 0 && shape.min > sure) this.#refuseCount(shape, term, sure);
-    return { shape, named: named.filter((key) => key.term !== FALSE), open };
+    const named = [...names].map((name) => {
+      const witnesses = bitsOf(shape.some, ({ keys }) => keys === null || matchesDfa(keys, name));
+      return { name, values: this.#values(shape, termOfKey(shape, name, terms), witnesses), required: required.has(name) };
+    });
+    const classes = shape.max === 0 || this.#isClosed(shape) ? [] : this.#keyClasses(shape, [...names]);
+    // Few keys are as good as named ones.
+    const open: KeyClass[] = [];
+    for (const part of classes) {
+      const few = part.dfa === null ? null : listWords(part.dfa, 0, Infinity, MAX_FEW);
+      if (few === null) open.push(part);
+      else for (const name of few) named.push({ name, values: [...part.values], required: false });
+    }
+    const distinct = open.length > 0 && shape.min > required.size + 1;
+    if (distinct && shape.min > MAX_FEW) throw new GrammarError('minProperties', `${this.#pointer(term)}/minProperties`, `more than ${MAX_FEW} keys that are not named are not supported`);
+    return { shape, distinct, named: named.filter(({ values }) => values.length > 0), open };
   }
 
   #isClosed({ layers }: ObjectShape): boolean {
     return this.#options.closed && layers.some(({ says }) => says === 'properties') && !layers.some(({ says }) => says === 'others');
   }
 
-  #refuseCount({ min }: ObjectShape, term: Term, sure: number): never {
-    throw new GrammarError('minProperties', `${this.#pointer(term)}/minProperties`, `${min} is above ${sure}, and keys that are not named can't be told from each other`);
+  /** A member that can be some witnesses may be any of them, or none. */
+  #values({ some }: ObjectShape, term: Term, witnesses: number): ValuePlan[] {
+    const { terms } = this.#normalizer;
+    const out: ValuePlan[] = [];
+    for (let subset = 0; subset <= witnesses; subset++) {
+      if ((subset & ~witnesses) !== 0) continue;
+      const both = some.reduce((all, witness, i) => ((subset & (1 << i)) === 0 ? all : terms.and(all, witness.term)), term);
+      if (both !== FALSE) out.push({ term: both, witnesses: subset });
+    }
+    return out;
   }
 
   /** Keys that no schema names, by what their values must satisfy. */
   #keyClasses(shape: ObjectShape, names: readonly string[]): KeyClass[] {
     const { terms, budget } = this.#normalizer;
-    const patterns = new Map(shape.layers.flatMap((layer) => layer.patterns.map(({ source, dfa }) => [source, dfa] as const)));
+    const witnessKey = (i: number): string => `witness ${i}`;
+    const patterns = new Map<string, Dfa | null>(shape.some.map(({ keys }, i) => [witnessKey(i), keys]));
+    for (const layer of shape.layers) for (const { source, dfa } of layer.patterns) patterns.set(`pattern ${source}`, dfa);
     let classes: { dfa: Dfa | null; hits: ReadonlySet<string> }[] = [{ dfa: shape.keys, hits: new Set() }];
     for (const [source, dfa] of patterns) {
       if (dfa === null) continue;
@@ -243,15 +305,17 @@ export class Emitter {
     return classes.flatMap(({ dfa, hits }): KeyClass[] => {
       let term = TRUE;
       for (const layer of shape.layers) {
-        const matching = layer.patterns.filter(({ source }) => hits.has(source));
+        const matching = layer.patterns.filter(({ source }) => hits.has(`pattern ${source}`));
         for (const pattern of matching) term = terms.and(term, pattern.term);
         if (matching.length === 0) term = terms.and(term, layer.additional);
       }
       if (term === FALSE) return [];
-      if (dfa === null) return [{ dfa, except: names, term }];
+      const witnesses = bitsOf(shape.some, ({ keys }, i) => keys === null || hits.has(witnessKey(i)));
+      const values = this.#values(shape, term, witnesses);
+      if (dfa === null) return [{ dfa, except: names, values }];
       const taken = names.filter((name) => matchesDfa(dfa, name));
       const left = taken.length === 0 ? dfa : subtractDfa(dfa, wordsDfa(taken) as Dfa);
-      return left === null ? [] : [{ dfa: left, except: [], term }];
+      return left === null ? [] : [{ dfa: left, except: [], values }];
     });
   }
 
@@ -285,6 +349,7 @@ export class Emitter {
 
   #arrayHeight(plan: ArrayPlan): number {
     const { shape, prefix, rest } = plan;
+    if (shape.min > shape.max) return Infinity;
     if (!canEnd(this.#arrayRule(plan, (term) => (this.#height(term) === Infinity ? null : NO_CHILD)), 0, 0)) return Infinity;
     let height = 0;
     for (let i = 0; i < Math.min(shape.min, prefix.length + 1); i++) height = Math.max(height, this.#itemHeight(prefix[i] ?? rest));
@@ -293,11 +358,13 @@ export class Emitter {
   }
 
   #objectHeight({ shape, named, open }: ObjectPlan): number {
-    const required = named.filter((key) => key.required).map(({ term }) => this.#height(term));
-    const optional = named.filter((key) => !key.required).map(({ term }) => this.#height(term));
+    const heightOf = (values: readonly ValuePlan[], witness = 0): number => Math.min(Infinity, ...values.filter(({ witnesses }) => (witnesses & witness) === witness).map(({ term }) => this.#height(term)));
+    const required = named.filter((key) => key.required).map(({ values }) => heightOf(values));
+    const optional = named.filter((key) => !key.required).map(({ values }) => heightOf(values));
+    const witnesses = shape.some.map((_, i) => Math.min(Infinity, ...[...named, ...open].map(({ values }) => heightOf(values, 1 << i))));
     const missing = shape.min - required.length;
-    const others = [...optional, ...open.flatMap(({ term }) => Array.from({ length: Math.min(Math.max(missing, 0), 2) }, () => this.#height(term)))].sort((a, b) => a - b);
-    return 1 + Math.max(0, ...required, missing > 0 ? (others[missing - 1] ?? Infinity) : 0);
+    const others = [...optional, ...open.flatMap(({ values }) => Array.from({ length: Math.max(missing, 0) }, () => heightOf(values)))].sort((a, b) => a - b);
+    return 1 + Math.max(0, ...required, ...witnesses, missing > 0 ? (others[missing - 1] ?? Infinity) : 0);
   }
 
   #child(term: Term): Child | null {
@@ -337,7 +404,7 @@ export class Emitter {
     this.#builder.define(this.#symbols.get(term) as GrammarSymbol, { kind: 'choice', alternatives });
   }
 
-  #arrayRule({ shape, prefix, rest }: ArrayPlan, child: (term: Term) => Child | null): ArrayRule {
+  #arrayRule({ shape, unique, prefix, rest }: ArrayPlan, child: (term: Term) => Child | null): ArrayRule {
     const item = ({ plain, match }: ItemPlan): Item => ({ plain: child(plain), match: child(match) });
     const items = prefix.map(item);
     const others = item(rest);
@@ -352,21 +419,31 @@ export class Emitter {
       max: Math.min(shape.max, bound),
       minMatches: shape.contains?.min ?? 0,
       maxMatches: shape.contains?.max ?? Infinity,
+      unique,
       punctuation: this.#builder.punctuation(this.#options.whitespace),
     };
   }
 
-  #objectRule({ shape, named, open }: ObjectPlan): ObjectRule {
+  #members(values: readonly ValuePlan[]): MemberValue[] {
+    return values.flatMap(({ term, witnesses }) => {
+      const child = this.#child(term);
+      return child === null ? [] : [{ child, witnesses }];
+    });
+  }
+
+  #objectRule({ shape, named, open, distinct }: ObjectPlan): ObjectRule {
     return {
       kind: 'object',
-      named: named.flatMap(({ name, term, required }) => {
-        const child = this.#child(term);
-        return child === null ? [] : [{ key: this.#builder.words([JSON.stringify(name)]), child, required }];
+      named: named.flatMap(({ name, values, required }) => {
+        const members = this.#members(values);
+        return members.length === 0 ? [] : [{ key: this.#builder.words([JSON.stringify(name)]), values: members, required }];
       }),
-      open: open.flatMap(({ dfa, except, term }) => {
-        const child = this.#child(term);
-        return child === null ? [] : [{ key: this.#text({ words: null, dfa, min: 0, max: Infinity }, except), child }];
+      open: open.flatMap(({ dfa, except, values }) => {
+        const members = this.#members(values);
+        return members.length === 0 ? [] : [{ key: this.#text({ words: null, dfa, min: 0, max: Infinity }, except), values: members }];
       }),
+      distinct,
+      witnesses: (1 << shape.some.length) - 1,
       min: shape.min,
       max: shape.max,
       ordered: this.#options.order === 'declared',
@@ -374,6 +451,9 @@ export class Emitter {
     };
   }
 }
+
+/** Bit i tells of item i. */
+const bitsOf = <T>(items: readonly T[], holds: (item: T, i: number) => boolean): number => items.reduce((bits, item, i) => (holds(item, i) ? bits | (1 << i) : bits), 0);
 
 /** The text of the one number in the set; null where there may be more. */
 function pointOf({ min, max }: NumberSet): string | null {

@@ -2,14 +2,20 @@
  * What a rule can become. Objects and arrays have more states than could be written out as rules (which keys were seen, how many
  * items), so theirs are made when they are first reached.
  */
-import type { Alternative, ArrayRule, Child, Grammar, GrammarSymbol, Item, ObjectRule } from './grammar.ts';
+import { withoutValues } from './lexeme.ts';
+import type { LexemeSpec } from './lexeme.ts';
+import type { Alternative, ArrayRule, Child, Grammar, GrammarSymbol, Item, MemberValue, ObjectRule } from './grammar.ts';
 
 /** Symbols at or above the number of rules are states of a container. */
 type ContainerState =
-  | { readonly kind: 'items'; readonly rule: ArrayRule; readonly index: number; readonly matches: number }
-  | { readonly kind: 'members'; readonly rule: ObjectRule; readonly seen: bigint; readonly count: number; readonly next: number }
+  | { readonly kind: 'items'; readonly rule: ArrayRule; readonly index: number; readonly matches: number; readonly used: readonly string[] }
+  /** After an item that must not come again: what it was is told when it has been read. */
+  | { readonly kind: 'used'; readonly rule: ArrayRule; readonly index: number; readonly used: readonly string[] }
+  | { readonly kind: 'members'; readonly rule: ObjectRule; readonly seen: bigint; readonly count: number; readonly next: number; readonly witnessed: number; readonly used: readonly string[] }
   /** After the comma, or after the brace: one member must come. */
-  | { readonly kind: 'member'; readonly rule: ObjectRule; readonly seen: bigint; readonly count: number; readonly next: number };
+  | { readonly kind: 'member'; readonly rule: ObjectRule; readonly seen: bigint; readonly count: number; readonly next: number; readonly witnessed: number; readonly used: readonly string[] }
+  /** After a key that must not come again: what it was is told when it has been read. Then its value must come. */
+  | { readonly kind: 'key' | 'value'; readonly child: Child; readonly after: Extract<ContainerState, { readonly kind: 'members' }>; readonly rule: ObjectRule };
 
 export class Expansion {
   readonly #grammar: Grammar;
@@ -17,9 +23,13 @@ export class Expansion {
   readonly #index = new Map<string, GrammarSymbol>();
   readonly #alternatives: (readonly Alternative[] | undefined)[] = [];
   readonly #ruleIds = new Map<ArrayRule | ObjectRule, number>();
+  /** Those of the grammar, and more of them as arrays rule out values. */
+  readonly #lexemes: LexemeSpec[];
+  readonly #ownLexemes = new Map<string, GrammarSymbol | null>();
 
   constructor(grammar: Grammar) {
     this.#grammar = grammar;
+    this.#lexemes = [...grammar.lexemes];
     grammar.rules.forEach((rule, i) => {
       if (rule.kind !== 'choice') this.#ruleIds.set(rule, i);
     });
@@ -30,26 +40,50 @@ export class Expansion {
     return symbol >= this.#grammar.rules.length;
   }
 
+  lexeme(index: number): LexemeSpec {
+    return this.#lexemes[index];
+  }
+
+  /** The symbol after a unique item, once its value is known. */
+  afterValue(symbol: GrammarSymbol, value: string): GrammarSymbol {
+    const state = this.#states[symbol - this.#grammar.rules.length];
+    if (state.kind === 'key') return this.#symbol({ ...state, kind: 'value', after: { ...state.after, used: [...state.after.used, value].sort() } });
+    if (state.kind !== 'used') throw new Error('only items and keys that must not come again tell what they are');
+    const { rule, index } = state;
+    return this.#symbol({ kind: 'items', rule, index: settled(rule, index), matches: 0, used: [...state.used, value].sort() });
+  }
+
   of(symbol: GrammarSymbol): readonly Alternative[] {
     return (this.#alternatives[symbol] ??= this.#expand(symbol));
   }
 
   #expand(symbol: GrammarSymbol): readonly Alternative[] {
     const { rules } = this.#grammar;
-    if (symbol >= rules.length) {
-      const state = this.#states[symbol - rules.length];
-      if (state.kind === 'items') return this.#items(state);
-      return state.kind === 'members' ? this.#members(state) : this.#member(state);
-    }
+    if (symbol >= rules.length) return this.#expandState(this.#states[symbol - rules.length]);
     const rule = rules[symbol];
     if (rule.kind === 'choice') return rule.alternatives;
-    if (rule.kind === 'array') return [{ symbols: [rule.punctuation.openArray, this.#symbol({ kind: 'items', rule, index: 0, matches: 0 })], height: 1 }];
-    return [{ symbols: [rule.punctuation.openObject, this.#symbol({ kind: 'members', rule, seen: 0n, count: 0, next: 0 })], height: 1 }];
+    if (rule.kind === 'array') return [{ symbols: [rule.punctuation.openArray, this.#symbol({ kind: 'items', rule, index: 0, matches: 0, used: [] })], height: 1 }];
+    return [{ symbols: [rule.punctuation.openObject, this.#symbol({ kind: 'members', rule, seen: 0n, count: 0, next: 0, witnessed: 0, used: [] })], height: 1 }];
+  }
+
+  #expandState(state: ContainerState): readonly Alternative[] {
+    switch (state.kind) {
+      case 'items':
+        return this.#items(state);
+      case 'members':
+        return this.#members(state);
+      case 'member':
+        return this.#member(state);
+      case 'value':
+        return [{ symbols: [state.rule.punctuation.colon, state.child.value, this.#symbol(state.after)], height: 1 + state.child.height }];
+      default:
+        return [];
+    }
   }
 
   #symbol(state: ContainerState): GrammarSymbol {
     const rule = this.#ruleIds.get(state.rule) as number;
-    const key = state.kind === 'items' ? `${rule} ${state.index} ${state.matches}` : `${rule} ${state.kind} ${state.seen.toString(36)} ${state.count} ${state.next}`;
+    const key = `${rule} ${keyOf(state)}`;
     let symbol = this.#index.get(key);
     if (symbol === undefined) {
       symbol = this.#grammar.rules.length + this.#states.push(state) - 1;
@@ -58,15 +92,23 @@ export class Expansion {
     return symbol;
   }
 
-  #items({ rule, index, matches }: Extract<ContainerState, { kind: 'items' }>): Alternative[] {
+  #items({ rule, index, matches, used }: Extract<ContainerState, { kind: 'items' }>): Alternative[] {
     const { comma, closeArray, endArray } = rule.punctuation;
     const out: Alternative[] = [];
     if (index >= rule.min && matches >= rule.minMatches) out.push({ symbols: [index === 0 ? endArray : closeArray], height: 0 });
     if (index >= rule.max) return out;
+    if (rule.unique !== null) {
+      const next = this.#symbol({ kind: 'used', rule, index: index + 1, used });
+      for (const symbol of rule.unique) {
+        const lexeme = this.#lexemeWithout(symbol, used, true);
+        if (lexeme !== null) out.push({ symbols: [...(index === 0 ? [] : [comma]), lexeme, next], height: 1 });
+      }
+      return out;
+    }
     const item = itemAt(rule, index);
     const add = (child: Child | null, nextMatches: number): void => {
       if (child === null || nextMatches > rule.maxMatches || !canEnd(rule, index + 1, nextMatches)) return;
-      const next = this.#symbol({ kind: 'items', rule, index: settled(rule, index + 1), matches: rule.maxMatches === Infinity ? Math.min(nextMatches, rule.minMatches) : nextMatches });
+      const next = this.#symbol({ kind: 'items', rule, index: settled(rule, index + 1), matches: rule.maxMatches === Infinity ? Math.min(nextMatches, rule.minMatches) : nextMatches, used: [] });
       out.push({ symbols: [...(index === 0 ? [] : [comma]), child.value, next], height: 1 + child.height });
     };
     add(item.plain, matches);
@@ -74,12 +116,24 @@ export class Expansion {
     return out;
   }
 
+  /** Null where no value is left. `isTold`: what is read matters for what follows. */
+  #lexemeWithout(symbol: GrammarSymbol, used: readonly string[], isTold: boolean): GrammarSymbol | null {
+    const key = `${symbol} ${isTold} ${JSON.stringify(used)}`;
+    let own = this.#ownLexemes.get(key);
+    if (own === undefined) {
+      const left = withoutValues(this.#lexemes[-1 - symbol], used);
+      own = left === null ? null : -this.#lexemes.push(isTold ? { kind: 'told', base: left } : left);
+      this.#ownLexemes.set(key, own);
+    }
+    return own;
+  }
+
   #members(state: Extract<ContainerState, { kind: 'members' }>): Alternative[] {
     const { rule, seen, count } = state;
     const { comma, closeObject, endObject } = rule.punctuation;
     const out: Alternative[] = [];
     const complete = rule.named.every(({ required }, i) => !required || hasBit(seen, i));
-    if (complete && count >= rule.min) out.push({ symbols: [count === 0 ? endObject : closeObject], height: 0 });
+    if (complete && count >= rule.min && state.witnessed === rule.witnesses) out.push({ symbols: [count === 0 ? endObject : closeObject], height: 0 });
     if (count >= rule.max) return out;
     const member = this.#symbol({ ...state, kind: 'member' });
     const options = this.of(member);
@@ -89,7 +143,7 @@ export class Expansion {
     return out;
   }
 
-  #member({ rule, seen, count, next }: Extract<ContainerState, { kind: 'member' }>): Alternative[] {
+  #member({ rule, seen, count, next, witnessed, used }: Extract<ContainerState, { kind: 'member' }>): Alternative[] {
     const { colon } = rule.punctuation;
     const out: Alternative[] = [];
     let missing = 0;
@@ -99,27 +153,68 @@ export class Expansion {
       unseen++;
       if (required) missing++;
     });
-    const add = (key: GrammarSymbol, child: Child, after: { seen: bigint; next: number }, needed: number, available: number): void => {
+    const add = (key: GrammarSymbol, { child, witnesses }: MemberValue, after: { seen: bigint; next: number }, needed: number, available: number, isOpen: boolean): void => {
       if (count + 1 + needed > rule.max || count + 1 + available < rule.min) return;
+      const sofar = witnessed | witnesses;
+      if (!canWitness(rule, rule.witnesses & ~sofar, after, rule.max - count - 1 - needed)) return;
       // Beyond the bounds the count need not be told apart; other keys may repeat, so only the first of them counts towards the least.
       const total = rule.max < Infinity ? count + 1 : Math.min(count + 1, Math.max(rule.min, 1));
-      out.push({ symbols: [key, colon, child.value, this.#symbol({ kind: 'members', rule, seen: after.seen, count: total, next: after.next })], height: 1 + child.height });
+      const members = { kind: 'members', rule, seen: after.seen, count: total, next: after.next, witnessed: sofar, used } as const;
+      const height = 1 + child.height;
+      if (!isOpen) out.push({ symbols: [key, colon, child.value, this.#symbol(members)], height });
+      else if (witnesses !== 0 || (rule.distinct && count < rule.min)) {
+        const own = this.#lexemeWithout(key, used, true);
+        if (own !== null) out.push({ symbols: [own, this.#symbol({ kind: 'key', rule, child, after: members })], height });
+      } else {
+        const own = used.length === 0 ? key : this.#lexemeWithout(key, used, false);
+        if (own !== null) out.push({ symbols: [own, colon, child.value, this.#symbol(members)], height });
+      }
     };
     const open = rule.open.length > 0 ? Infinity : 0;
     for (let i = next; i < rule.named.length; i++) {
-      const { key, child, required } = rule.named[i];
+      const { key, values, required } = rule.named[i];
       if (hasBit(seen, i)) continue;
       const later = rule.ordered ? rule.named.length - i - 1 : unseen - 1;
-      add(key, child, { seen: seen | (1n << BigInt(i)), next: rule.ordered ? i + 1 : 0 }, missing - (required ? 1 : 0), later + open);
+      for (const value of values) add(key, value, { seen: seen | (1n << BigInt(i)), next: rule.ordered ? i + 1 : 0 }, missing - (required ? 1 : 0), later + open, false);
       if (rule.ordered && required) return out;
     }
     if (rule.ordered && missing > 0) return out;
-    for (const { key, child } of rule.open) {
-      add(key, child, { seen, next: rule.ordered ? rule.named.length : 0 }, missing, Infinity);
+    for (const { key, values } of rule.open) {
+      for (const value of values) add(key, value, { seen, next: rule.ordered ? rule.named.length : 0 }, missing, Infinity, true);
     }
     return out;
   }
 }
+
+/** Members to come can be the witnesses that are missing, with at most `spare` of them beside the required ones. */
+function canWitness(rule: ObjectRule, missing: number, { seen, next }: { seen: bigint; next: number }, spare: number): boolean {
+  if (missing === 0) return true;
+  const wanted = missing & -missing;
+  for (let i = next; i < rule.named.length; i++) {
+    const { values, required } = rule.named[i];
+    if (hasBit(seen, i) || (!required && spare < 1)) continue;
+    for (const { witnesses } of values) {
+      if ((witnesses & wanted) !== 0 && canWitness(rule, missing & ~witnesses, { seen: seen | (1n << BigInt(i)), next }, required ? spare : spare - 1)) return true;
+    }
+  }
+  return spare >= 1 && rule.open.some(({ values }) => values.some(({ witnesses }) => (witnesses & wanted) !== 0)) && canWitness(rule, missing & ~wanted, { seen, next }, spare - 1);
+}
+
+function keyOf(state: ContainerState): string {
+  switch (state.kind) {
+    case 'items':
+      return `items ${state.index} ${state.matches} ${keyOfUsed(state.used)}`;
+    case 'used':
+      return `used ${state.index} ${keyOfUsed(state.used)}`;
+    case 'members':
+    case 'member':
+      return `${state.kind} ${state.seen.toString(36)} ${state.count} ${state.next} ${state.witnessed} ${keyOfUsed(state.used)}`;
+    default:
+      return `${state.kind} ${state.child.value} ${state.child.height} ${keyOf(state.after)}`;
+  }
+}
+
+const keyOfUsed = (used: readonly string[]): string => (used.length === 0 ? '' : JSON.stringify(used));
 
 const hasBit = (bits: bigint, i: number): boolean => ((bits >> BigInt(i)) & 1n) === 1n;
 

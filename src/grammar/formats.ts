@@ -5,9 +5,9 @@ const LEAP_YEAR = '(?:\\d{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[1
 const DATE =
   `(?:\\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\d|30)|02-(?:0[1-9]|1\\d|2[0-8]))|${LEAP_YEAR}-02-29)`;
 const OFFSET = '(?:[Zz]|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)';
-const FRACTION = '(?:\\.\\d{1,20})?';
+const FRACTION = '(?:\\.\\d+)?';
 const TIME = `(?:(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d${FRACTION}${OFFSET}|${leapSeconds()})`;
-const NUMBER = '\\d{1,40}';
+const NUMBER = '\\d+';
 const DURATION_TIME = `T(?:${NUMBER}H(?:${NUMBER}M(?:${NUMBER}S)?)?|${NUMBER}M(?:${NUMBER}S)?|${NUMBER}S)`;
 const DURATION_DATE = `(?:${NUMBER}Y(?:${NUMBER}M(?:${NUMBER}D)?)?|${NUMBER}M(?:${NUMBER}D)?|${NUMBER}D)`;
 const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
@@ -20,17 +20,15 @@ const IPV6 = ipv6();
 const ATEXT = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]";
 const QUOTED = '"(?:[ !#-\\[\\]-~]|\\\\[ -~]){0,62}"';
 const EMAIL = `(?:${ATEXT}+(?:\\.${ATEXT}+)*|${QUOTED})@(?:${HOST}|\\[(?:${IPV4}|IPv6:${IPV6})\\])`;
-const UNRESERVED = "A-Za-z0-9\\-._~!$&'()*+,;=";
 const ESCAPED = `%${HEX}{2}`;
-const PCHAR = `(?:[${UNRESERVED}:@]|${ESCAPED})`;
-const USERINFO = `(?:[${UNRESERVED}:]|${ESCAPED})*@`;
-const AUTHORITY = `(?:${USERINFO})?(?:\\[(?:${IPV6}|[vV]${HEX}+\\.[${UNRESERVED}:]+)\\]|(?:[${UNRESERVED}]|${ESCAPED})*)(?::\\d*)?`;
-const PATH = `(?:/${PCHAR}*)*`;
-const TAIL = `(?:\\?(?:${PCHAR}|[/?])*)?(?:#(?:${PCHAR}|[/?])*)?`;
-const SCHEME = '[A-Za-z][A-Za-z0-9+.\\-]*:';
-const HIERARCHY = `(?://${AUTHORITY}${PATH}|/(?:${PCHAR}+${PATH})?|${PCHAR}+${PATH})?`;
-const NO_COLON = `(?:[${UNRESERVED}@]|${ESCAPED})`;
-const RELATIVE = `(?://${AUTHORITY}${PATH}|/(?:${PCHAR}+${PATH})?|${NO_COLON}+${PATH})?`;
+/** Characters beyond ASCII that IRIs may hold, and those that they may hold in queries only. */
+const UCS = `\\u00a0-\\ud7ff\\uf900-\\ufdcf\\ufdf0-\\uffef${Array.from({ length: 14 }, (_, plane) => `\\u{${(plane + 1).toString(16)}${plane === 13 ? '1' : '0'}000}-\\u{${(plane + 1).toString(16)}fffd}`).join('')}`;
+const PRIVATE = '\\ue000-\\uf8ff\\u{f0000}-\\u{ffffd}\\u{100000}-\\u{10fffd}';
+const [URI, URI_REFERENCE] = identifiers('', '');
+const [IRI, IRI_REFERENCE] = identifiers(UCS, PRIVATE);
+const TEMPLATE_LITERAL = `(?:[!#-$&-;=?-\\[\\]_a-z~${UCS}${PRIVATE}]|${ESCAPED})`;
+const TEMPLATE_CHAR = `(?:\\w|${ESCAPED})`;
+const TEMPLATE_VARIABLE = `${TEMPLATE_CHAR}+(?:\\.${TEMPLATE_CHAR}+)*(?::[1-9]\\d{0,3}|\\*)?`;
 const POINTER = '(?:/(?:[^~/]|~[01])*)*';
 
 export interface Format {
@@ -48,14 +46,29 @@ export const FORMATS: Readonly<Record<string, Format>> = {
   ipv4: { pattern: IPV4 },
   ipv6: { pattern: IPV6 },
   uuid: { pattern: `${HEX}{8}-${HEX}{4}-${HEX}{4}-${HEX}{4}-${HEX}{12}` },
-  uri: { pattern: `${SCHEME}${HIERARCHY}${TAIL}` },
-  'uri-reference': { pattern: `(?:${SCHEME}${HIERARCHY}|${RELATIVE})${TAIL}` },
+  uri: { pattern: URI },
+  'uri-reference': { pattern: URI_REFERENCE },
+  iri: { pattern: IRI },
+  'iri-reference': { pattern: IRI_REFERENCE },
+  'uri-template': { pattern: `(?:${TEMPLATE_LITERAL}|\\{[+#./;?&=,!@|]?${TEMPLATE_VARIABLE}(?:,${TEMPLATE_VARIABLE})*\\})*` },
   'json-pointer': { pattern: POINTER },
   'relative-json-pointer': { pattern: `(?:0|[1-9]\\d{0,8})(?:#|${POINTER})` },
 };
 
 /** Formats of the standard that are not regular, or beyond what a pattern can say. */
-export const REFUSED_FORMATS: ReadonlySet<string> = new Set(['idn-email', 'idn-hostname', 'iri', 'iri-reference', 'uri-template', 'regex']);
+export const REFUSED_FORMATS: ReadonlySet<string> = new Set(['idn-email', 'idn-hostname', 'regex']);
+
+/** RFC 3986 and RFC 3987: absolute ones, and references. */
+function identifiers(more: string, inQueries: string): readonly [string, string] {
+  const unreserved = `A-Za-z0-9\\-._~!$&'()*+,;=${more}`;
+  const pchar = `(?:[${unreserved}:@]|${ESCAPED})`;
+  const authority = `(?:(?:[${unreserved}:]|${ESCAPED})*@)?(?:\\[(?:${IPV6}|[vV]${HEX}+\\.[A-Za-z0-9\\-._~!$&'()*+,;=:]+)\\]|(?:[${unreserved}]|${ESCAPED})*)(?::\\d*)?`;
+  const path = `(?:/${pchar}*)*`;
+  const tail = `(?:\\?(?:${pchar}|[/?${inQueries}])*)?(?:#(?:${pchar}|[/?])*)?`;
+  const scheme = '[A-Za-z][A-Za-z0-9+.\\-]*:';
+  const after = (first: string): string => `(?://${authority}${path}|/(?:${pchar}+${path})?|${first}+${path})?`;
+  return [`${scheme}${after(pchar)}${tail}`, `(?:${scheme}${after(pchar)}|${after(`(?:[${unreserved}@]|${ESCAPED})`)})${tail}`];
+}
 
 /** The 61st second of a day, wherever its last minute falls: offsets of whole quarters of an hour, as all in use are. */
 function leapSeconds(): string {

@@ -33,23 +33,40 @@ export interface ArrayRule {
   /** How many items must match `contains`, and may. */
   readonly minMatches: number;
   readonly maxMatches: number;
+  /** Lexemes of the items, where no two of these may be equal: then there are no others. */
+  readonly unique: readonly GrammarSymbol[] | null;
   readonly punctuation: Punctuation;
+}
+
+/** A value that a member may have, and which of the object's witnesses it then is (bits). */
+export interface MemberValue {
+  readonly child: Child;
+  readonly witnesses: number;
 }
 
 export interface NamedKey {
   readonly key: GrammarSymbol;
-  readonly child: Child;
+  readonly values: readonly MemberValue[];
   readonly required: boolean;
+}
+
+export interface OpenKey {
+  readonly key: GrammarSymbol;
+  readonly values: readonly MemberValue[];
 }
 
 export interface ObjectRule {
   readonly kind: 'object';
   /** In declared order. */
   readonly named: readonly NamedKey[];
-  /** Keys by pattern, and all others. */
-  readonly open: readonly { readonly key: GrammarSymbol; readonly child: Child }[];
+  /** Keys by pattern, and all others. They may repeat, and the last one counts; those that matter are ruled out once they were read. */
+  readonly open: readonly OpenKey[];
   readonly min: number;
   readonly max: number;
+  /** Members that there must be: bits. */
+  readonly witnesses: number;
+  /** Open keys are told apart until there are `min` members. */
+  readonly distinct: boolean;
   /** Named keys come in declared order, then the others. */
   readonly ordered: boolean;
   readonly punctuation: Punctuation;

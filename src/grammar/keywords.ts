@@ -102,9 +102,6 @@ function formatSet(node: SchemaNode, name: string): StringSet | null {
 
 /** Null where the schema says nothing of arrays. */
 export function arrayShape(normalizer: Normalizer, node: SchemaNode, schema: JsonObject): ArrayShape | null {
-  if (get(schema, 'uniqueItems') === true && !(size(node, schema, 'maxItems', Infinity) <= 1)) {
-    throw new GrammarError('uniqueItems', at(node, 'uniqueItems'), 'items that differ from each other can\'t be enforced');
-  }
   const items = get(schema, 'items');
   const listed = get(schema, 'prefixItems') ?? (Array.isArray(items) ? items : undefined);
   const keyword = get(schema, 'prefixItems') === undefined ? 'items' : 'prefixItems';
@@ -114,9 +111,10 @@ export function arrayShape(normalizer: Normalizer, node: SchemaNode, schema: Jso
   const min = size(node, schema, 'minItems', 0);
   const max = size(node, schema, 'maxItems', Infinity);
   const contains = containsOf(normalizer, node, schema);
-  if (prefix.length === 0 && others === undefined && min === 0 && max === Infinity && contains === null) return null;
+  const unique = get(schema, 'uniqueItems') === true;
+  if (prefix.length === 0 && others === undefined && min === 0 && max === Infinity && contains === null && !unique) return null;
   const rest = others === undefined ? TRUE : normalizer.childTerm(node, others, restKeyword);
-  return { ...ANY_ARRAY, prefix, rest, min, max, contains, evaluated: !normalizer.terms.tracksEvaluated ? 0 : others === undefined ? prefix.length : Infinity };
+  return { ...ANY_ARRAY, prefix, rest, min, max, contains, unique, evaluated: !normalizer.terms.tracksEvaluated ? 0 : others === undefined ? prefix.length : Infinity };
 }
 
 function containsOf(normalizer: Normalizer, node: SchemaNode, schema: JsonObject): ArrayShape['contains'] {
@@ -150,12 +148,17 @@ export function objectShape(normalizer: Normalizer, node: SchemaNode, schema: Js
   if (names === undefined) return shape;
   const term = normalizer.childTerm(node, names, 'propertyNames');
   if (term === TRUE) return shape;
-  const keys = normalizer.shapes(term).strings.map(dfaOfStrings).reduce<Dfa | null>((sum, dfa) => (sum === null || dfa === null ? (sum ?? dfa) : uniteDfa(sum, dfa)), null);
+  const keys = keysOf(normalizer, term);
   // No name will do: only the empty object is left.
   return keys === null ? { ...shape, max: 0 } : { ...shape, keys };
 }
 
-function layerOf(normalizer: Normalizer, node: SchemaNode, schema: JsonObject): Layer | null {
+/** The keys that propertyNames allows; null where none are. */
+export function keysOf(normalizer: Normalizer, term: Term): Dfa | null {
+  return normalizer.shapes(term).strings.map(dfaOfStrings).reduce<Dfa | null>((sum, dfa) => (sum === null || dfa === null ? (sum ?? dfa) : uniteDfa(sum, dfa)), null);
+}
+
+export function layerOf(normalizer: Normalizer, node: SchemaNode, schema: JsonObject): Layer | null {
   const properties = get(schema, 'properties');
   const patterns = get(schema, 'patternProperties');
   const additional = get(schema, 'additionalProperties');
@@ -189,7 +192,7 @@ export function valueShapes(normalizer: Normalizer, node: SchemaNode, schema: Js
   return shapes.length === 0 ? null : shapes.reduce((a, b) => normalizer.and(a, b));
 }
 
-function termOfValue(normalizer: Normalizer, node: SchemaNode, value: Json): Term {
+export function termOfValue(normalizer: Normalizer, node: SchemaNode, value: Json): Term {
   return normalizer.termOf(normalizer.document.synthetic(`const ${JSON.stringify(value)}`, node.pointer, () => ({ const: value })));
 }
 

@@ -1,9 +1,10 @@
 /** What is read byte by byte: specifications (plain values, so that a grammar can cross threads) and the automata that run them. */
-import { stepDfa } from './dfa.ts';
+import { PairTable } from './intern.ts';
+import { ALL_TEXTS, isAbsorbing, stepDfa, subtractDfa, wordsDfa } from './dfa.ts';
 import type { Dfa } from './dfa.ts';
-import { NUMBER_LETTERS } from './numbers.ts';
+import { NUMBER_LETTERS, tableDfa } from './numbers.ts';
 import type { NumberTable } from './numbers.ts';
-import { Lengths } from './strings.ts';
+import { Lengths, codePoints, withLengths } from './strings.ts';
 import { specialBytes } from './trie.ts';
 
 export type LexemeSpec =
@@ -22,7 +23,9 @@ export type LexemeSpec =
       /** Of a language that many grammars share and that takes nearly every token anywhere; equal names mean equal automata. */
       readonly name?: string;
     }
-  | { readonly kind: 'number'; readonly table: NumberTable };
+  | { readonly kind: 'number'; readonly table: NumberTable }
+  /** JSON values, with what was read at hand. */
+  | { readonly kind: 'told'; readonly base: LexemeSpec };
 
 export const STOP = -1;
 
@@ -34,8 +37,19 @@ export interface Lexeme {
   accepts(state: number): boolean;
   /** No byte can follow. */
   isLast(state: number): boolean;
+  /** Bytes that may come: others surely can't. */
+  bytes(state: number): ByteSet;
   /** Null unless the state is at the border of two characters of a text. */
   place(state: number): TextPlace | null;
+}
+
+/** Bit b of word b >> 5. */
+export type ByteSet = Int32Array;
+
+function byteSet(...ranges: readonly (readonly [number, number])[]): ByteSet {
+  const set = new Int32Array(8);
+  for (const [low, high] of ranges) for (let byte = low; byte <= high; byte++) set[byte >> 5] |= 1 << (byte & 31);
+  return set;
 }
 
 export interface TextPlace {
@@ -44,12 +58,31 @@ export interface TextPlace {
   /** State of the pattern, and characters so far. */
   readonly at: number;
   readonly length: number;
+  /** A text that must not come to be in full has been read so far. */
+  readonly isExcepting: boolean;
 }
 
 export function openLexeme(spec: LexemeSpec): Lexeme {
   if (spec.kind === 'words') return new WordsLexeme(spec.words.map((word) => utf8.encode(word)));
   if (spec.kind === 'special') return new WordsLexeme([specialBytes(utf8.encode(spec.token))]);
+  if (spec.kind === 'told') return new ToldLexeme(openLexeme(spec.base));
   return spec.kind === 'text' ? new TextLexeme(spec) : new NumberLexeme(spec.table);
+}
+
+/** The lexeme's values without those `used`, as JSON.stringify writes them; null where none are left. */
+export function withoutValues(spec: LexemeSpec, used: readonly string[]): LexemeSpec | null {
+  if (spec.kind === 'words') {
+    const words = spec.words.filter((word) => !used.includes(word));
+    return words.length === 0 ? null : { kind: 'words', words };
+  }
+  if (spec.kind === 'number') return withoutValues({ kind: 'text', quoted: false, dfa: tableDfa(spec.table), min: 0, max: Infinity, except: [] }, used);
+  if (spec.kind !== 'text') return null;
+  const texts = used.filter((value) => value.startsWith('"') === spec.quoted).map((value) => (spec.quoted ? (JSON.parse(value) as string) : value));
+  if (texts.length === 0) return spec;
+  const { dfa, min, max } = spec;
+  if (dfa === null && max === Infinity) return { ...spec, except: [...spec.except, ...texts.filter((text) => codePoints(text) >= min)] };
+  const left = subtractDfa(dfa ?? ALL_TEXTS, wordsDfa(texts) as Dfa);
+  return left === null || withLengths(left, min, max) === null ? null : { ...spec, dfa: left };
 }
 
 const utf8 = new TextEncoder();
@@ -101,10 +134,22 @@ class WordsLexeme implements Lexeme {
     return this.#words[this.#high[state] - 1].length === this.#depth[state];
   }
 
+  bytes(state: number): ByteSet {
+    const depth = this.#depth[state];
+    const set = new Int32Array(8);
+    for (let i = this.#low[state]; i < this.#high[state]; i++) {
+      const byte = this.#words[i][depth];
+      if (byte !== undefined) set[byte >> 5] |= 1 << (byte & 31);
+    }
+    return set;
+  }
+
   place(): null {
     return null;
   }
 }
+
+const NUMBER_BYTES = byteSet([0x2d, 0x2e], [0x30, 0x39]);
 
 class NumberLexeme implements Lexeme {
   readonly start = 0;
@@ -129,8 +174,64 @@ class NumberLexeme implements Lexeme {
     return true;
   }
 
+  bytes(): ByteSet {
+    return NUMBER_BYTES;
+  }
+
   place(): null {
     return null;
+  }
+}
+
+/** Knows what was read: its states are those of the lexeme, and the bytes that led there. */
+export class ToldLexeme implements Lexeme {
+  readonly start = 0;
+  readonly #base: Lexeme;
+  readonly #own: number[];
+  readonly #parents = [-1];
+  readonly #bytes = [0];
+  readonly #index = new PairTable();
+
+  constructor(base: Lexeme) {
+    this.#base = base;
+    this.#own = [base.start];
+    this.#index.id(-1, -1);
+  }
+
+  step(state: number, byte: number): number {
+    const next = this.#base.step(this.#own[state], byte);
+    if (next === STOP) return STOP;
+    const id = this.#index.id(state, byte);
+    if (id === this.#own.length) {
+      this.#own.push(next);
+      this.#parents.push(state);
+      this.#bytes.push(byte);
+    }
+    return id;
+  }
+
+  /** The value read, as JSON.stringify writes it; what is not quoted has one spelling only. */
+  valueOf(state: number): string {
+    const bytes: number[] = [];
+    for (let at = state; at > 0; at = this.#parents[at]) bytes.push(this.#bytes[at]);
+    const text = new TextDecoder().decode(Uint8Array.from(bytes.reverse()));
+    return text.startsWith('"') ? JSON.stringify(JSON.parse(text)) : text;
+  }
+
+  accepts(state: number): boolean {
+    return this.#base.accepts(this.#own[state]);
+  }
+
+  isLast(state: number): boolean {
+    return this.#base.isLast(this.#own[state]);
+  }
+
+  bytes(state: number): ByteSet {
+    return this.#base.bytes(this.#own[state]);
+  }
+
+  place(state: number): TextPlace | null {
+    return this.#base.place(this.#own[state]);
   }
 }
 
@@ -147,6 +248,21 @@ const PAIR_BACKSLASH = 5;
 const PAIR_U = 6;
 const PAIR_HEX = 7;
 const CLOSED = 8;
+
+const HEX_BYTES = byteSet([0x30, 0x39], [0x41, 0x46], [0x61, 0x66]);
+/** By mode; at a border, of quoted text and of bare text. */
+const MODE_BYTES: readonly ByteSet[] = [
+  byteSet([0x22, 0x22]),
+  byteSet([0x20, 0x7f], [0xc2, 0xf4]),
+  byteSet([0x80, 0xbf]),
+  byteSet([0x22, 0x22], [0x2f, 0x2f], [0x5c, 0x5c], [0x61, 0x7a]),
+  HEX_BYTES,
+  byteSet([0x5c, 0x5c]),
+  byteSet([0x75, 0x75]),
+  HEX_BYTES,
+  byteSet(),
+];
+const BARE_BYTES = byteSet([0, 0x7f], [0xc2, 0xf4]);
 
 interface TextState {
   readonly mode: number;
@@ -388,9 +504,14 @@ export class TextLexeme implements Lexeme {
     return this.dfa !== null && this.dfa.next.subarray(at * this.dfa.numClasses, (at + 1) * this.dfa.numClasses).every((target) => target < 0);
   }
 
+  bytes(id: number): ByteSet {
+    const { mode } = this.#states[id];
+    return mode === BORDER && !this.quoted ? BARE_BYTES : MODE_BYTES[mode];
+  }
+
   place(id: number): TextPlace | null {
-    const { mode, at, length } = this.#states[id];
-    return mode === BORDER ? { text: this, state: id, at, length } : null;
+    const { mode, at, length, except } = this.#states[id];
+    return mode === BORDER ? { text: this, state: id, at, length, isExcepting: except !== NO_NODE } : null;
   }
 
   /** The state at a border, with `at` the pattern's. */
@@ -401,6 +522,11 @@ export class TextLexeme implements Lexeme {
   /** No length is too long or too short anywhere. */
   get isUnbounded(): boolean {
     return this.#max === Infinity && this.#lengths === null;
+  }
+
+  /** Any `chars` characters lead to where the same may follow as here. */
+  isSteady({ at, length, isExcepting }: TextPlace, chars: number): boolean {
+    return !isExcepting && length >= this.#min && length + chars <= this.#max && (this.dfa === null || isAbsorbing(this.dfa, at));
   }
 
   /** A text that has come to `at` within `length` characters can be completed. */

@@ -10,6 +10,12 @@ interface StateMask {
   readonly tokens: Int32Array | null;
 }
 
+/** The only bytes that can follow a state; complete where the text must end after them. */
+export interface Forced {
+  readonly bytes: Uint8Array;
+  readonly complete: boolean;
+}
+
 /** What all grammars over a vocabulary share. */
 export class MaskTools {
   readonly walker: Walker;
@@ -29,6 +35,7 @@ export class MaskCache {
   readonly #tools: MaskTools;
   #generation = -1;
   readonly #masks = new Map<number, StateMask>();
+  readonly #forced = new Map<number, Forced>();
   #cachedBytes = 0;
 
   constructor(automaton: Automaton, vocabulary: Vocabulary, tools: MaskTools) {
@@ -46,12 +53,28 @@ export class MaskCache {
     if (tokens !== null) for (let i = 0; i < tokens.length; i++) mask[tokens[i] >> 5] |= 1 << (tokens[i] & 31);
   }
 
-  #of(state: number): StateMask {
-    if (this.#generation !== this.#automaton.generation || this.#cachedBytes > MAX_CACHED_BYTES) {
-      this.#masks.clear();
-      this.#cachedBytes = 0;
-      this.#generation = this.#automaton.generation;
+  /** Found once per state. */
+  forced(state: number, find: (state: number) => Forced): Forced {
+    this.#trim();
+    let forced = this.#forced.get(state);
+    if (forced === undefined) {
+      forced = find(state);
+      this.#forced.set(state, forced);
+      this.#cachedBytes += 64 + forced.bytes.length;
     }
+    return forced;
+  }
+
+  #trim(): void {
+    if (this.#generation === this.#automaton.generation && this.#cachedBytes <= MAX_CACHED_BYTES) return;
+    this.#masks.clear();
+    this.#forced.clear();
+    this.#cachedBytes = 0;
+    this.#generation = this.#automaton.generation;
+  }
+
+  #of(state: number): StateMask {
+    this.#trim();
     let mask = this.#masks.get(state);
     if (mask === undefined) {
       mask = this.#compute(state);
@@ -63,49 +86,56 @@ export class MaskCache {
   #compute(state: number): StateMask {
     const { trie, plain, others } = this.#vocabulary;
     const { slices } = this.#tools;
-    const { texts, rest } = this.#automaton.texts(state);
+    const { texts, alone, rest } = this.#automaton.texts(state);
     const shared = texts.find(({ text }) => !text.quoted && text.name !== null);
     if (shared !== undefined) {
-      const slice = slices.named(shared);
-      return this.#join([slice.mask], [[slice.others, state]]);
+      const slice = slices.named(shared.text, shared.at);
+      return this.#join([slice.mask], [this.#walk(slice.others, state)]);
     }
-    if (texts.length === 0 || texts.some(({ text }) => !text.quoted)) return this.#join([], [[trie, state]]);
-    // Plain tokens stay within strings, so beside these strings only the rest has any more of them.
-    return this.#join(texts.map((place) => slices.within(place)), rest === REJECT ? [[others, state]] : [[others, state], [plain, rest]]);
+    if (texts.length === 0 || texts.some(({ text }) => !text.quoted)) return this.#join([], [this.#walk(trie, state)]);
+    // What is read in these strings and what is read otherwise add up; plain tokens stay within strings.
+    const masks = texts.map((place) => slices.within(place));
+    if (texts.every((place) => place.text.isSteady(place, trie.maxDepth))) return this.#join(masks, [this.#endings(alone), ...(rest === REJECT ? [] : [this.#walk(trie, rest)])]);
+    return this.#join(masks, [this.#walk(others, state), ...(rest === REJECT ? [] : [this.#walk(plain, rest)])]);
   }
 
-  /** The masks, and what walking the tries finds. */
-  #join(masks: readonly Int32Array[], walks: readonly (readonly [TokenTrie, number])[]): StateMask {
-    const vocabulary = this.#vocabulary;
+  #walk(trie: TokenTrie, state: number): Int32Array {
     const { walker } = this.#tools;
-    let base = masks.length === 1 ? masks[0] : null;
-    let own: Int32Array | null = null;
-    if (masks.length > 1) {
-      base = own = masks[0].slice();
-      for (const mask of masks) for (let i = 0; i < own.length; i++) own[i] |= mask[i];
+    return walker.tokens.slice(0, walker.walk(trie, this.#automaton, state));
+  }
+
+  #endings(state: number): Int32Array {
+    const { trie, tokens } = this.#vocabulary.endings;
+    const lists = Array.from(this.#walk(trie, state), (ending) => tokens[ending]);
+    const all = new Int32Array(lists.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const list of lists) {
+      all.set(list, at);
+      at += list.length;
     }
-    let tokens: Int32Array | null = null;
-    for (const [trie, state] of walks) {
-      const count = walker.walk(trie, this.#automaton, state);
-      const found = walker.tokens.subarray(0, count);
-      const more = (tokens?.length ?? 0) + count;
-      if (own === null && more * 32 <= vocabulary.size) {
-        tokens = this.#withTwins(found, tokens);
-        continue;
-      }
-      if (own === null) own = base = base?.slice() ?? vocabulary.newMask();
-      for (const token of tokens ?? []) vocabulary.allow(own, token);
-      for (const token of found) vocabulary.allow(own, token);
-      tokens = null;
+    return all;
+  }
+
+  /** The union of masks and of tokens as they stand in the trie. */
+  #join(masks: readonly Int32Array[], found: readonly Int32Array[]): StateMask {
+    const vocabulary = this.#vocabulary;
+    const count = found.reduce((sum, { length }) => sum + length, 0);
+    if (masks.length < 2 && count * 32 <= vocabulary.size) {
+      const tokens = this.#withTwins(found);
+      this.#cachedBytes += 64 + tokens.byteLength;
+      return { base: masks[0] ?? null, tokens };
     }
-    this.#cachedBytes += 64 + (own?.byteLength ?? 0) + (tokens?.byteLength ?? 0);
-    return { base, tokens };
+    const base = masks[0]?.slice() ?? vocabulary.newMask();
+    for (const mask of masks.slice(1)) for (let i = 0; i < base.length; i++) base[i] |= mask[i];
+    for (const tokens of found) for (let i = 0; i < tokens.length; i++) vocabulary.allow(base, tokens[i]);
+    this.#cachedBytes += 64 + base.byteLength;
+    return { base, tokens: null };
   }
 
   /** The trie holds one token of those that are spelled alike. */
-  #withTwins(tokens: Int32Array, before: Int32Array | null): Int32Array {
+  #withTwins(found: readonly Int32Array[]): Int32Array {
     const { twins } = this.#vocabulary;
-    if (before === null && twins.size === 0) return tokens.slice();
-    return Int32Array.from([...(before ?? []), ...(twins.size === 0 ? tokens : Array.from(tokens).flatMap((token) => [token, ...(twins.get(token) ?? [])]))]);
+    if (found.length === 1 && twins.size === 0) return found[0];
+    return Int32Array.from(found.flatMap((tokens) => Array.from(tokens).flatMap((token) => [token, ...(twins.get(token) ?? [])])));
   }
 }

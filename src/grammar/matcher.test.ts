@@ -35,6 +35,7 @@ const SOURCES: Record<string, Grammar> = {
   ebnf: compileGrammar({ kind: 'ebnf', text: 'root ::= "[" (item ("," item)*)? "]"\nitem ::= root | [0-9]+' }),
   answer: compileGrammar(answer({ kind: 'literal', text: '<tool>' }, { kind: 'literal', text: '</tool>' })),
   'answer with special tokens': compileGrammar(answer({ kind: 'special', token: '<|call|>' }, { kind: 'special', token: '<|call' })),
+  unique: compileGrammar({ kind: 'schema', schema: { type: 'array', uniqueItems: true, items: { anyOf: [{ type: 'string' }, { enum: ['ab', true] }, { type: 'integer', minimum: 0, maximum: 12 }] } } }),
   lengths: compileGrammar({ kind: 'schema', schema: { anyOf: [{ type: 'string', pattern: '^(ab|é)*a?$', minLength: 3, maxLength: 7 }, { type: 'string', maxLength: 4 }, { const: 'the quick brown fox' }] } }),
 };
 

@@ -1,8 +1,8 @@
 /** Follows one output through a grammar: which tokens may come next, which must, and has it come to an end. */
 import { AmbiguityError, Automaton, REJECT } from './automaton.ts';
-import { GrammarError } from './error.ts';
+import { BudgetError, GrammarError } from './error.ts';
 import type { Grammar } from './grammar.ts';
-import { MaskCache, MaskTools } from './mask.ts';
+import { MaskCache, MaskTools, type Forced } from './mask.ts';
 import { specialBytes, unmarked } from './trie.ts';
 import type { Vocabulary } from './trie.ts';
 
@@ -10,6 +10,9 @@ import type { Vocabulary } from './trie.ts';
 const MAX_FORCED_BYTES = 256;
 /** Text before the forced bytes that a tokenizer is shown. */
 const MAX_BEFORE_TOKENS = 16;
+
+/** Of the automaton for one question, so that no text holds up others for long. */
+const MAX_WORK = 2_000_000;
 
 const utf8 = new TextEncoder();
 const automata = new WeakMap<Grammar, Automaton>();
@@ -50,8 +53,9 @@ export class GrammarMatcher {
   /** Accepted tokens, and the state before each and after the last. */
   readonly #tokens: number[] = [];
   readonly #states: number[];
+  #scratch: Int32Array | null = null;
   #ended = false;
-  #error: AmbiguityError | null = null;
+  #error: Error | null = null;
 
   constructor(automaton: Automaton, vocabulary: Vocabulary, masks: MaskCache) {
     this.#automaton = automaton;
@@ -129,6 +133,11 @@ export class GrammarMatcher {
     return copy;
   }
 
+  /** There is one way on, whatever tokens spell it. */
+  get isForced(): boolean {
+    return !this.#ended && (this.#guard(() => this.#forcedBytes().bytes.length > 0) ?? false);
+  }
+
   /**
    * Tokens that must come next. The grammar forces bytes; which tokens spell them is the tokenizer's affair, so it is asked, with the
    * text before. Where the text could go on in a way that changes the last tokens, those are left to the model.
@@ -137,15 +146,20 @@ export class GrammarMatcher {
     if (this.#ended || this.#error !== null) return [];
     const forced = this.#guard(() => this.#forcedBytes());
     if (forced === null) return [];
-    if (forced.bytes.length === 0) return forced.complete && this.#vocabulary.eosTokenIds.length === 1 ? this.#vocabulary.eosTokenIds : [];
+    if (forced.bytes.length === 0) return forced.complete ? this.#vocabulary.eosTokenIds.slice(0, 1) : [];
     const tokens = this.#spell(forced.bytes);
-    return forced.complete ? tokens : this.#stable(tokens, forced.bytes);
+    if (forced.complete && lengthOf(tokens, this.#vocabulary) === forced.bytes.length) return [...tokens, ...this.#vocabulary.eosTokenIds.slice(0, 1)];
+    return forced.complete ? tokens : (this.#guard(() => this.#stable(tokens, forced.bytes)) ?? []);
   }
 
   /** The only bytes that can follow; complete where the text must end after them. */
-  #forcedBytes(): { bytes: Uint8Array; complete: boolean } {
+  #forcedBytes(): Forced {
+    return this.#masks.forced(this.#state(), (state) => this.#findForced(state));
+  }
+
+  #findForced(from: number): Forced {
     const bytes: number[] = [];
-    let state = this.#state();
+    let state = from;
     while (bytes.length < MAX_FORCED_BYTES) {
       if (this.#automaton.isAccepting(state)) {
         return { bytes: Uint8Array.from(bytes), complete: !this.#automaton.hasNext(state) };
@@ -179,12 +193,20 @@ export class GrammarMatcher {
     return at === before.length && isRead ? encoded.slice(first) : [];
   }
 
-  /** The tokens up to the first from which on a longer token could have been read. */
+  /** The tokens up to the first from which on a longer one may come. */
   #stable(tokens: readonly number[], bytes: Uint8Array): readonly number[] {
+    let state = this.#state();
     let at = 0;
     for (let i = 0; i < tokens.length; i++) {
-      if (this.#vocabulary.extends(bytes.subarray(at))) return tokens.slice(0, i);
-      at += this.#vocabulary.bytesOf(tokens[i])?.length ?? 0;
+      const longer = this.#vocabulary.longer(bytes.subarray(at));
+      if (longer.length > 0) {
+        const mask = (this.#scratch ??= this.#vocabulary.newMask());
+        this.#masks.fill(state, mask);
+        if (longer.some((token) => token >= 0 && ((mask[token >> 5] >> (token & 31)) & 1) === 1)) return tokens.slice(0, i);
+      }
+      const spelled = this.#vocabulary.bytesOf(tokens[i]) ?? new Uint8Array(0);
+      state = this.#run(state, spelled);
+      at += spelled.length;
     }
     return tokens;
   }
@@ -211,16 +233,19 @@ export class GrammarMatcher {
     return state;
   }
 
-  /** An ambiguity that runs over makes an error of this matcher, and nothing is allowed but to end. */
+  /** An ambiguity or a pattern that grows too large makes an error of this matcher, and nothing is allowed but to end. */
   #guard<T>(work: () => T): T | null {
     if (this.#error !== null) return null;
     try {
       this.#automaton.trim();
+      this.#automaton.workLeft = MAX_WORK;
       return work();
     } catch (error) {
-      if (!(error instanceof AmbiguityError)) throw error;
+      if (!(error instanceof AmbiguityError || error instanceof BudgetError)) throw error;
       this.#error = error;
       return null;
+    } finally {
+      this.#automaton.workLeft = Infinity;
     }
   }
 }
@@ -245,6 +270,8 @@ function wholeLength(bytes: Uint8Array): number {
   const needed = lead >= 0xf0 && lead < 0xf8 ? 4 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xc0 && lead < 0xe0 ? 2 : 1;
   return start + needed > bytes.length ? start : bytes.length;
 }
+
+const lengthOf = (tokens: readonly number[], vocabulary: Vocabulary): number => tokens.reduce((sum, token) => sum + (vocabulary.bytesOf(token)?.length ?? 0), 0);
 
 function endsWith(bytes: Uint8Array, end: Uint8Array): boolean {
   const from = bytes.length - end.length;

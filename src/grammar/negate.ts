@@ -1,8 +1,10 @@
 /** The contrary of a schema: what violates one of its keywords. */
 import { get, isObject } from './document.ts';
 import type { Json, JsonObject, SchemaNode } from './document.ts';
+import { ALL_TEXTS, complementDfa, subtractDfa, wordsDfa } from './dfa.ts';
+import type { Dfa } from './dfa.ts';
 import { GrammarError } from './error.ts';
-import { arrayShape, numberSet, requiredNames, shapesOfValue, size, stringSet } from './keywords.ts';
+import { arrayShape, keysOf, layerOf, numberSet, requiredNames, shapesOfValue, size, stringSet, termOfValue } from './keywords.ts';
 import { TYPES, absent, typesOf } from './normalize.ts';
 import type { Normalizer } from './normalize.ts';
 import { ANY_NUMBER, INTEGER, complementNumbers } from './numbers.ts';
@@ -66,13 +68,29 @@ function entries(schema: JsonObject, keyword: string): [string, Json][] {
   return isObject(map) ? Object.entries(map) : [];
 }
 
-const unsupportedUnlessTrue =
-  (ofMap: boolean): Violation =>
-  (normalizer, node, schema, keyword) => {
-    const values: readonly Json[] = ofMap ? entries(schema, keyword).map(([, value]) => value) : [get(schema, keyword) as Json];
-    if (values.some((value) => normalizer.childTerm(node, value, keyword) !== TRUE)) throw refuse(keyword, node);
-    return NOTHING;
-  };
+/** The object has a key of the language, and its value is of the term. */
+const withSome = (keys: Dfa | null, term: Term): Shapes => (term === FALSE ? NOTHING : objects({ ...ANY_OBJECT, some: [{ keys, term }] }));
+
+const patternProperties: Violation = (normalizer, node, schema) =>
+  (layerOf(normalizer, node, schema)?.patterns ?? []).reduce<Shapes>((sum, { dfa, term }) => (dfa === null ? sum : normalizer.or(sum, withSome(dfa, normalizer.negate(term, node)))), NOTHING);
+
+const additionalProperties: Violation = (normalizer, node, schema) => {
+  const layer = layerOf(normalizer, node, schema);
+  if (layer === null || layer.additional === TRUE) return NOTHING;
+  let others = subtractAll([...layer.named.keys()]);
+  for (const { dfa } of layer.patterns) if (dfa !== null && others !== null) others = subtractDfa(others, dfa);
+  return others === null ? NOTHING : withSome(others, normalizer.negate(layer.additional, node));
+};
+
+const propertyNames: Violation = (normalizer, node, schema, keyword) => {
+  const wrong = complementDfa(keysOf(normalizer, normalizer.childTerm(node, get(schema, keyword), keyword)));
+  return wrong === null ? NOTHING : withSome(wrong, TRUE);
+};
+
+const unsupportedUnlessTrue: Violation = (normalizer, node, schema, keyword) => {
+  if (normalizer.childTerm(node, get(schema, keyword), keyword) !== TRUE) throw refuse(keyword, node);
+  return NOTHING;
+};
 
 const dependencies: Violation = (normalizer, node, schema, keyword) =>
   entries(schema, keyword).reduce<Shapes>((sum, [name, value]) => {
@@ -86,8 +104,8 @@ const VIOLATIONS: ReadonlyMap<string, Violation> = new Map(Object.entries<Violat
   $ref: (normalizer, node, _, keyword) => normalizer.shapes(normalizer.negate(normalizer.target(node, keyword), node)),
   $dynamicRef: (normalizer, node, _, keyword) => normalizer.shapes(normalizer.negate(normalizer.target(node, keyword), node)),
   type: (_, node, schema) => notOfTypes(typesOf(node, schema) ?? []),
-  enum: (normalizer, node, schema, keyword) => notValues(normalizer, node, get(schema, 'enum') as readonly Json[], keyword),
-  const: (normalizer, node, schema, keyword) => notValues(normalizer, node, [get(schema, 'const') as Json], keyword),
+  enum: (normalizer, node, schema) => notValues(normalizer, node, get(schema, 'enum') as readonly Json[]),
+  const: (normalizer, node, schema) => notValues(normalizer, node, [get(schema, 'const') as Json]),
   minimum: numbers,
   maximum: numbers,
   exclusiveMinimum: numbers,
@@ -110,11 +128,11 @@ const VIOLATIONS: ReadonlyMap<string, Violation> = new Map(Object.entries<Violat
   required: (normalizer, node, schema) => requiredNames(node, schema).reduce<Shapes>((sum, name) => normalizer.or(sum, absent(normalizer, name)), NOTHING),
   properties: (normalizer, node, schema, keyword) =>
     entries(schema, keyword).reduce<Shapes>((sum, [name, value]) => normalizer.or(sum, having(normalizer, name, normalizer.negate(normalizer.childTerm(node, value, keyword, name), node))), NOTHING),
-  patternProperties: unsupportedUnlessTrue(true),
-  additionalProperties: unsupportedUnlessTrue(false),
-  propertyNames: unsupportedUnlessTrue(false),
-  unevaluatedProperties: unsupportedUnlessTrue(false),
-  unevaluatedItems: unsupportedUnlessTrue(false),
+  patternProperties,
+  additionalProperties,
+  propertyNames,
+  unevaluatedProperties: unsupportedUnlessTrue,
+  unevaluatedItems: unsupportedUnlessTrue,
   minProperties: (_, node, schema, keyword) => {
     const min = size(node, schema, keyword, 0);
     return min === 0 ? NOTHING : objects({ ...ANY_OBJECT, max: min - 1 });
@@ -161,12 +179,15 @@ function notOfTypes(types: readonly string[]): Shapes {
   return left as unknown as Shapes;
 }
 
-function notValues(normalizer: Normalizer, node: SchemaNode, values: readonly Json[], keyword: string): Shapes {
+function notValues(normalizer: Normalizer, node: SchemaNode, values: readonly Json[]): Shapes {
   const words = values.filter((value) => typeof value === 'string');
-  const shapes = values.filter((value) => typeof value !== 'string').map((value) => shapesOfValue(normalizer, node, value));
+  const shapes = values.filter((value) => typeof value !== 'string' && !Array.isArray(value) && !isObject(value)).map((value) => shapesOfValue(normalizer, node, value));
   let left: Shapes = words.length === 0 ? ANYTHING : { ...ANYTHING, strings: complementStrings({ words, dfa: null, min: 0, max: Infinity }) };
+  for (const value of values) {
+    if (Array.isArray(value)) left = normalizer.and(left, { ...ANYTHING, arrays: otherArrays(normalizer, node, value as readonly Json[]) });
+    else if (isObject(value)) left = normalizer.and(left, { ...ANYTHING, objects: otherObjects(normalizer, node, value) });
+  }
   for (const shape of shapes) {
-    if (shape.arrays.length > 0 || shape.objects.length > 0) throw refuse(keyword, node);
     left = normalizer.and(left, {
       ...ANYTHING,
       null: !shape.null,
@@ -176,4 +197,30 @@ function notValues(normalizer: Normalizer, node: SchemaNode, values: readonly Js
     });
   }
   return left;
+}
+
+/** Shorter, longer, or with another item somewhere. */
+function otherArrays(normalizer: Normalizer, node: SchemaNode, value: readonly Json[]): ArrayShape[] {
+  const { length } = value;
+  const before = (i: number): Term[] => Array.from({ length: i }, () => TRUE);
+  return [
+    ...(length > 0 ? [{ ...ANY_ARRAY, max: length - 1 }] : []),
+    { ...ANY_ARRAY, min: length + 1 },
+    ...value.map((item, i) => ({ ...ANY_ARRAY, prefix: [...before(i), normalizer.negate(termOfValue(normalizer, node, item), node)], min: i + 1 })),
+  ];
+}
+
+/** Without one of the keys, with another value of one, or with one more. */
+function otherObjects(normalizer: Normalizer, node: SchemaNode, value: JsonObject): readonly ObjectShape[] {
+  const names = Object.keys(value);
+  const more = subtractAll(names);
+  return names.reduce(
+    (sum, name) => normalizer.or(normalizer.or(sum, absent(normalizer, name)), having(normalizer, name, normalizer.negate(termOfValue(normalizer, node, value[name]), node))),
+    more === null ? NOTHING : withSome(more, TRUE),
+  ).objects;
+}
+
+function subtractAll(names: readonly string[]): Dfa | null {
+  const words = wordsDfa(names);
+  return words === null ? ALL_TEXTS : subtractDfa(ALL_TEXTS, words);
 }

@@ -5,7 +5,7 @@ import { Budget, BudgetError, GrammarError } from './error.ts';
 import { negatedKeywords } from './negate.ts';
 import { INTEGER, ANY_NUMBER } from './numbers.ts';
 import { arrayShape, numberSet, objectShape, stringSet, valueShapes } from './keywords.ts';
-import { ANYTHING, ANY_ARRAY, ANY_OBJECT, FALSE, NOTHING, TRUE, intersect, isNothing, settleArray, settleObject, termOfKey, unite } from './shapes.ts';
+import { ANYTHING, ANY_ARRAY, ANY_OBJECT, FALSE, NOTHING, TRUE, intersect, isNothing, settleArray, settleObject, termOfKey, unite, uniteAll } from './shapes.ts';
 import type { ArrayShape, Layer, ObjectShape, Shapes, Term } from './shapes.ts';
 import { ANY_STRING } from './strings.ts';
 import { Terms, atomOf } from './terms.ts';
@@ -180,7 +180,7 @@ export class Normalizer {
 
   /** At least one. Where annotations are looked at, which ones hold matters, so every combination is a shape of its own. */
   anyOf(node: SchemaNode, keyword: string, branches: readonly Term[]): Shapes {
-    let all = branches.reduce<Shapes>((sum, term) => this.or(sum, this.shapes(term)), NOTHING);
+    let all = uniteAll(branches.map((term) => this.shapes(term)), this.terms);
     if (!this.terms.tracksEvaluated || branches.length === 1) return all;
     if (branches.length > MAX_TRACKED_BRANCHES) throw new GrammarError(keyword, `${node.pointer}/${keyword}`, `more than ${MAX_TRACKED_BRANCHES} branches together with unevaluatedProperties or unevaluatedItems`);
     for (let subset = 1; subset < 1 << branches.length; subset++) {
@@ -192,15 +192,16 @@ export class Normalizer {
 
   /** Exactly one: each branch without those of the others that it could overlap with. */
   oneOf(node: SchemaNode, branches: readonly Term[]): Shapes {
-    return branches.reduce<Shapes>((sum, term, i) => {
+    const parts = branches.map((term, i) => {
       let only = term;
       for (const [j, other] of branches.entries()) {
         this.budget.spend(20);
         if (j === i || this.isEmpty(this.terms.and(term, other))) continue;
         only = this.#without(only, other, node);
       }
-      return this.or(sum, this.shapes(only));
-    }, NOTHING);
+      return this.shapes(only);
+    });
+    return uniteAll(parts, this.terms);
   }
 
   #without(term: Term, other: Term, node: SchemaNode): Term {
@@ -232,7 +233,7 @@ export class Normalizer {
     const empty =
       isNothing({ ...shapes, arrays: [], objects: [] }) &&
       shapes.arrays.every((shape) => this.#isEmptyArray(shape, depth + 1)) &&
-      shapes.objects.every((shape) => shape.required.some((name) => this.isEmpty(termOfKey(shape, name, this.terms), depth + 1)));
+      shapes.objects.every((shape) => shape.required.some((name) => this.isEmpty(termOfKey(shape, name, this.terms), depth + 1)) || shape.some.some((witness) => this.isEmpty(witness.term, depth + 1)));
     if (depth === 0 || empty) this.#empty.set(term, empty);
     return empty;
   }

@@ -1,4 +1,5 @@
 /** Sets of numbers, told apart by their decimal digits: bounds, multiples, and the complements of both. */
+import type { Dfa } from './dfa.ts';
 import { BudgetError, spend } from './error.ts';
 
 export interface Condition {
@@ -74,6 +75,7 @@ const MOST_DIGITS = 32;
 const DOUBLE_DIGITS = 15;
 const MAX_STATES = 20_000;
 const MAX_REMAINDERS = 2_000;
+const MAX_LISTED = 10_000;
 
 interface Decimal {
   readonly whole: string;
@@ -133,7 +135,7 @@ interface Place {
   /** Only zeros so far, after a minus sign. */
   readonly zero: boolean;
   readonly leadingZero: boolean;
-  /** Of each condition, and −1 where a digit beyond its places was not 0. */
+  /** Of each group of conditions, and −1 where a digit beyond its places was not 0. */
   readonly remainders: readonly number[];
 }
 
@@ -145,14 +147,67 @@ export function numberTable(set: NumberSet): NumberTable | null {
   let table = tables.get(key);
   if (table === undefined) {
     if (tables.size > 500) tables.clear();
-    table = new NumberBuilder(set).build();
+    table = remaindersOf(groupsOf(set.conditions)) > MAX_REMAINDERS && isListable(set) ? listTable(set) : new NumberBuilder(set).build();
     tables.set(key, table);
   }
   return table;
 }
 
+function groupsOf(conditions: readonly Condition[]): { places: number; modulus: number }[] {
+  const moduli = new Map<number, number>();
+  for (const { step, places } of conditions) moduli.set(places, leastCommonMultiple(moduli.get(places) ?? 1, step));
+  return Array.from(moduli, ([places, modulus]) => ({ places, modulus }));
+}
+
+const remaindersOf = (groups: readonly { readonly modulus: number }[]): number => groups.reduce((product, { modulus }) => product * (modulus + 1), 1);
+
+function leastCommonMultiple(a: number, b: number): number {
+  let [x, y] = [a, b];
+  while (y !== 0) [x, y] = [y, x % y];
+  return (a / x) * b;
+}
+
+/** Few whole numbers: conditions too many to be told digit by digit are told one by one. */
+const isListable = (set: NumberSet): boolean => isWhole(set) && set.min !== null && set.max !== null && set.max.value - set.min.value <= MAX_LISTED;
+
+function listTable({ min, max, conditions }: NumberSet): NumberTable | null {
+  const [low, high] = [min as Bound, max as Bound];
+  const next: number[] = Array.from({ length: WIDTH }, () => -1);
+  const accepting = [0];
+  for (let n = Math.ceil(low.value); n <= high.value; n++) {
+    if ((low.exclusive && n === low.value) || (high.exclusive && n === high.value)) continue;
+    if (!conditions.every(({ step, places, negative }) => ((n * 10 ** places) % step === 0) !== negative)) continue;
+    let state = 0;
+    for (const char of String(n)) {
+      const at = state * WIDTH + NUMBER_LETTERS.indexOf(char);
+      if (next[at] < 0) {
+        next[at] = accepting.push(0) - 1;
+        for (let letter = 0; letter < WIDTH; letter++) next.push(-1);
+      }
+      state = next[at];
+    }
+    accepting[state] = 1;
+  }
+  return trim(Int32Array.from(next), Uint8Array.from(accepting));
+}
+
+/** The table as an automaton over characters. */
+export function tableDfa({ next, accepting }: NumberTable): Dfa {
+  const chars = Array.from(NUMBER_LETTERS, (char) => char.charCodeAt(0));
+  const bounds = [...new Set([0, ...chars, ...chars.map((char) => char + 1)])].sort((a, b) => a - b);
+  const numClasses = WIDTH + 1;
+  const dfa = new Int32Array(accepting.length * numClasses).fill(-1);
+  for (let state = 0; state < accepting.length; state++) dfa.set(next.subarray(state * WIDTH, (state + 1) * WIDTH), state * numClasses);
+  return { bounds: Int32Array.from(bounds), classOf: Int32Array.from(bounds, (char) => (chars.includes(char) ? chars.indexOf(char) : WIDTH)), numClasses, next: dfa, accepting };
+}
+
+/** Only whole numbers are in the set, so that different digits are different numbers. */
+export const isWhole = ({ conditions }: NumberSet): boolean => conditions.some(({ places, negative }) => places === 0 && !negative);
+
 class NumberBuilder {
   readonly #conditions: readonly Condition[];
+  /** Conditions of equal places share one remainder. */
+  readonly #groups: readonly { readonly places: number; readonly modulus: number }[];
   readonly #totalDigits: number;
   readonly #fractionDigits: number;
   readonly #positive: Range | null;
@@ -163,7 +218,8 @@ class NumberBuilder {
 
   constructor(set: NumberSet) {
     this.#conditions = set.conditions;
-    if (set.conditions.reduce((product, { step }) => product * (step + 1), 1) > MAX_REMAINDERS) throw new BudgetError('needs too many states to be exact');
+    this.#groups = groupsOf(set.conditions);
+    if (remaindersOf(this.#groups) > MAX_REMAINDERS) throw new BudgetError('needs too many states to be exact');
     const places = set.conditions.filter(({ negative }) => !negative).map((condition) => condition.places);
     const exclusive = [set.min, set.max].some((bound) => bound !== null && bound.exclusive && bound.value !== 0);
     const strict = exclusive || set.conditions.some(({ step, places: p, negative }) => negative || step !== 1 || p !== 0);
@@ -177,7 +233,7 @@ class NumberBuilder {
   }
 
   build(): NumberTable | null {
-    const start: Place = { range: null, phase: START, digits: 0, total: 0, low: 0, high: 0, zero: false, leadingZero: false, remainders: this.#conditions.map(() => 0) };
+    const start: Place = { range: null, phase: START, digits: 0, total: 0, low: 0, high: 0, zero: false, leadingZero: false, remainders: this.#groups.map(() => 0) };
     const places = [start];
     const indexOf = new Map([[this.#key(start), 0]]);
     const next: number[] = [];
@@ -209,7 +265,7 @@ class NumberBuilder {
     key = (key * 5 + phase) * 400 + digits;
     key = ((key * 40 + total) * 3 + low + 1) * 3 + high + 1;
     key = key * 4 + (zero ? 2 : 0) + (leadingZero ? 1 : 0);
-    for (let i = 0; i < remainders.length; i++) key = key * (this.#conditions[i].step + 1) + remainders[i] + 1;
+    for (let i = 0; i < remainders.length; i++) key = key * (this.#groups[i].modulus + 1) + remainders[i] + 1;
     return key;
   }
 
@@ -248,9 +304,10 @@ class NumberBuilder {
 
   /** Beyond the condition's places only zeros keep a multiple. */
   #remainder(i: number, remainder: number, digit: number, fractionIndex: number): number {
-    const { step, places } = this.#conditions[i];
+    const { modulus, places } = this.#groups[i];
+    if (remainder < 0) return remainder;
     if (fractionIndex >= places) return digit === 0 ? remainder : -1;
-    return (remainder * 10 + digit) % step;
+    return (remainder * 10 + digit) % modulus;
   }
 
   #accepts(place: Place): boolean {
@@ -263,8 +320,8 @@ class NumberBuilder {
     const atHigh = high === 0 && highSide !== null && highSide.decimal.fraction.length > fraction ? -1 : high;
     if (lowSide !== null && (atLow < 0 || (atLow === 0 && lowSide.exclusive))) return false;
     if (highSide !== null && (atHigh > 0 || (atHigh === 0 && highSide.exclusive))) return false;
-    return this.#conditions.every(({ step, places, negative: not }, i) => {
-      let remainder = place.remainders[i];
+    return this.#conditions.every(({ step, places, negative: not }) => {
+      let remainder = place.remainders[this.#groups.findIndex((group) => group.places === places)] % step;
       for (let k = fraction; k < places && remainder > 0; k++) remainder = (remainder * 10) % step;
       return (remainder === 0) !== not;
     });

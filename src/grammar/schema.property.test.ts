@@ -42,6 +42,7 @@ const { schema } = fc.letrec<{ schema: Schema }>((tie) => {
       some({ type: fc.constantFrom('number', 'integer'), minimum: numeral, maximum: numeral, exclusiveMinimum: numeral, exclusiveMaximum: numeral, multipleOf: fc.constantFrom(1, 2, 3, 0.5, 2.5) }),
       some({ type: fc.constant('string'), minLength: small, maxLength: small, pattern: fc.constantFrom(...PATTERNS) }),
       some({ type: fc.constant('array'), prefixItems: fc.array(sub, { minLength: 1, maxLength: 2 }), items: sub, minItems: small, maxItems: small }),
+      some({ type: fc.constant('array'), items: fc.oneof(sub, fc.constantFrom({ type: 'string' }, { type: 'integer', maximum: 2 }, { pattern: '^a', type: 'string', maxLength: 2 }, { enum: ['a', 'ab', 1, null, true] })), minItems: small, maxItems: small, uniqueItems: fc.boolean() }),
       some({ type: fc.constant('array'), items: sub, minItems: small, contains: fc.constantFrom({ type: 'string' }, { minimum: 1 }, { const: 'a' }), minContains: small, maxContains: small }),
       some({
         type: fc.constant('object'),

@@ -87,6 +87,17 @@ test.each([
   [JSON.parse('{"type":"object","if":{"properties":{"kind":{"const":"a"}},"required":["kind"]},"then":{"required":["x"]}}'), ['{"kind":"b"}', '{"kind":"a","x":1}'], ['{"kind":"a"}']],
   [{ type: 'object', patternProperties: { '^n_': { type: 'number' } }, additionalProperties: false }, ['{"n_a":1}', '{}'], ['{"n_a":"x"}', '{"m":1}']],
   [{ type: 'array', contains: { const: 1 }, maxContains: 1 }, ['[1]', '[2,1]'], ['[]', '[1,1]', '[2]']],
+  [{ type: 'object', not: { patternProperties: { '^n_': { type: 'number' } } } }, ['{"n_a":"x"}', '{"n_a":1,"m":2,"n_b":null}'], ['{}', '{"n_a":1}', '{"m":"x"}']],
+  [{ type: 'object', not: { properties: { a: true }, additionalProperties: { type: 'number' } } }, ['{"b":"x"}', '{"a":1,"b":null}'], ['{"a":"x"}', '{"b":1}']],
+  [{ type: 'object', not: { propertyNames: { pattern: '^[a-z]+$' } } }, ['{"A":1}', '{"a":1,"":2}'], ['{"a":1}', '{}']],
+  [{ not: { const: { a: [1] } } }, ['{"a":[1,2]}', '{"a":[2]}', '{"a":[]}', '{}', '{"a":[1],"b":0}', '[1]', '1'], ['{"a":[1]}']],
+  [{ oneOf: [{ type: 'object', additionalProperties: { type: 'string' } }, { type: 'object', required: ['a'] }] }, ['{"b":"x"}', '{"a":1}'], ['{"a":"x"}', '{"b":1}']],
+  [{ type: 'object', minProperties: 3 }, ['{"a":1,"b":2,"c":3}', '{"a":1,"b":2,"c":3,"d":1}'], ['{"a":1,"b":2}', '{}']],
+  [{ allOf: [{ not: { additionalProperties: { type: 'number' } } }, { not: { additionalProperties: { type: 'string' } } }], type: 'object' }, ['{"a":1,"b":"x"}', '{"b":"x","a":1}', '{"a":null}'], ['{"a":1}', '{"a":"x"}', '{}']],
+  [{ type: 'array', uniqueItems: true, items: { type: 'string' } }, ['[]', '["a","b"]', '["a","aa","a\\"","é"]'], ['["a","a"]', '["a","b","\\u0061"]', '[1]']],
+  [{ type: 'array', uniqueItems: true, items: { enum: ['a', 'b', 1, null] }, minItems: 2 }, ['["a","b"]', '[null,1,"b","a"]'], ['["a","a"]', '["a"]', '["a","b",1,null,1]']],
+  [{ type: 'array', uniqueItems: true, items: { type: 'integer' } }, ['[1,2,-1,0]'], ['[1,1]', '[0,10,0]', '[1.0,1]']],
+  [{ type: 'array', uniqueItems: true, items: { type: 'string', pattern: '^a?b$', maxLength: 5 } }, ['["b","ab"]'], ['["b","b"]', '["b","ab","b"]']],
   [{ $ref: '#/$defs/t', $defs: { t: { type: 'object', properties: { next: { $ref: '#/$defs/t' } }, additionalProperties: false } } }, ['{}', '{"next":{"next":{}}}'], ['{"next":1}']],
 ])('%j', (schema, valid, invalid) => {
   const judge = takes(schema, { order: 'any' });
@@ -96,12 +107,13 @@ test.each([
 
 test.each([
   [{ type: 'object', properties: { a: { type: 'array', uniqueItems: true } } }, 'uniqueItems', '/properties/a/uniqueItems'],
+  [{ items: { type: 'number' }, uniqueItems: true }, 'uniqueItems', '/uniqueItems'],
   [{ pattern: '(a)\\1' }, 'pattern', '/pattern'],
   [{ pattern: '\\bword' }, 'pattern', '/pattern'],
   [{ $ref: 'https://example.org/other.json' }, '$ref', '/$ref'],
-  [{ not: { patternProperties: { a: { type: 'string' } } } }, 'patternProperties', '/not/patternProperties'],
+  [{ not: { unevaluatedProperties: { type: 'string' } } }, 'unevaluatedProperties', '/not/unevaluatedProperties'],
   [{ format: 'idn-email' }, 'format', '/format'],
-  [{ minProperties: 3 }, 'minProperties', '/minProperties'],
+  [{ minProperties: 33 }, 'minProperties', '/minProperties'],
   [{ type: 'strang' }, 'type', '/type'],
   [{ properties: { a: { minLength: -1 } } }, 'minLength', '/properties/a/minLength'],
   [{ $defs: { a: { $ref: '#/$defs/b' }, b: { $ref: '#/$defs/a' } }, $ref: '#/$defs/a' }, '$ref', '/$defs/a'],
@@ -112,8 +124,16 @@ test.each([
   expect(error.message).toContain(keyword);
 });
 
+test('keys that may repeat are ruled out where they count', () => {
+  const witness = takes({ type: 'object', not: { additionalProperties: { type: 'number' } } }, { order: 'any' });
+  expect(witness('{"a":"x","b":1}')).toBe(true);
+  expect(witness('{"a":"x","a":1}')).toBe(false);
+  const three = takes({ type: 'object', minProperties: 3 });
+  expect(three('{"a":1,"b":2,"a":3}')).toBe(false);
+});
+
 test('what nothing satisfies is refused', () => {
-  for (const schema of [false, { type: 'object', required: ['a'], properties: { a: { $ref: '#' } } }, { allOf: [{ type: 'string' }, { type: 'null' }] }]) {
+  for (const schema of [{ type: 'array', items: { type: 'boolean' }, uniqueItems: true, minItems: 3 }, false, { type: 'object', required: ['a'], properties: { a: { $ref: '#' } } }, { allOf: [{ type: 'string' }, { type: 'null' }] }]) {
     expect(refusal(schema).message).toContain('no value satisfies');
   }
 });

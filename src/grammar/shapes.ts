@@ -4,7 +4,7 @@ import { intersectDfa, matchesDfa } from './dfa.ts';
 import { BudgetError, spend } from './error.ts';
 import { ANY_NUMBER, intersectNumbers, keyOfNumbers } from './numbers.ts';
 import type { NumberSet } from './numbers.ts';
-import { ANY_STRING, intersectStrings, isAnyString, keyOfStrings } from './strings.ts';
+import { ANY_STRING, intersectStrings, isAnyString, keyOfStrings, wordSet } from './strings.ts';
 import type { StringSet } from './strings.ts';
 
 /** A conjunction of subschemas and negated ones, by number: see terms.ts. */
@@ -18,6 +18,8 @@ export interface ArrayShape {
   readonly min: number;
   readonly max: number;
   readonly contains: { readonly term: Term; readonly min: number; readonly max: number } | null;
+  /** No two items are equal. */
+  readonly unique: boolean;
   /** How many leading items a schema has looked at, for unevaluatedItems. */
   readonly evaluated: number;
 }
@@ -32,6 +34,12 @@ export interface Layer {
   readonly says?: 'properties' | 'others';
 }
 
+/** At least one member has its key among these (null: any) and a value of the term. */
+export interface Witness {
+  readonly keys: Dfa | null;
+  readonly term: Term;
+}
+
 export interface ObjectShape {
   /** A key must satisfy what each says of it. */
   readonly layers: readonly Layer[];
@@ -39,6 +47,7 @@ export interface ObjectShape {
   readonly min: number;
   readonly max: number;
   readonly keys: Dfa | null;
+  readonly some: readonly Witness[];
   /** Layers whose named keys and patterns count as looked at, for unevaluatedProperties; null: every key does. */
   readonly evaluated: readonly Layer[] | null;
 }
@@ -53,8 +62,8 @@ export interface Shapes {
   readonly objects: readonly ObjectShape[];
 }
 
-export const ANY_ARRAY: ArrayShape = { prefix: [], rest: TRUE, min: 0, max: Infinity, contains: null, evaluated: 0 };
-export const ANY_OBJECT: ObjectShape = { layers: [], required: [], min: 0, max: Infinity, keys: null, evaluated: [] };
+export const ANY_ARRAY: ArrayShape = { prefix: [], rest: TRUE, min: 0, max: Infinity, contains: null, unique: false, evaluated: 0 };
+export const ANY_OBJECT: ObjectShape = { layers: [], required: [], min: 0, max: Infinity, keys: null, some: [], evaluated: [] };
 export const ANYTHING: Shapes = { null: true, true: true, false: true, numbers: [ANY_NUMBER], strings: [ANY_STRING], arrays: [ANY_ARRAY], objects: [ANY_OBJECT] };
 export const NOTHING: Shapes = { null: false, true: false, false: false, numbers: [], strings: [], arrays: [], objects: [] };
 
@@ -74,16 +83,18 @@ function keyOfKeys(dfa: Dfa | null): number {
   return id;
 }
 
-const keyOfArray = ({ prefix, rest, min, max, contains, evaluated }: ArrayShape): string =>
-  `${prefix.join()};${rest};${min};${max};${contains === null ? '' : `${contains.term},${contains.min},${contains.max}`};${evaluated}`;
+const keyOfArray = ({ prefix, rest, min, max, contains, unique, evaluated }: ArrayShape): string =>
+  `${prefix.join()};${rest};${min};${max};${contains === null ? '' : `${contains.term},${contains.min},${contains.max}`};${unique};${evaluated}`;
 
 const idsOf = (layers: readonly Layer[]): string => layers.map(({ id }) => id).join();
 
-const keyOfObject = ({ layers, required, min, max, keys, evaluated }: ObjectShape): string =>
-  `${idsOf(layers)};${JSON.stringify(required)};${min};${max};${keyOfKeys(keys)};${evaluated === null ? 'all' : idsOf(evaluated)}`;
+const keyOfObject = ({ layers, required, min, max, keys, some, evaluated }: ObjectShape): string =>
+  `${idsOf(layers)};${JSON.stringify(required)};${min};${max};${keyOfKeys(keys)};${some.map(keyOfWitness).join()};${evaluated === null ? 'all' : idsOf(evaluated)}`;
 
-const isAnyArray = (shape: ArrayShape): boolean => shape.prefix.length === 0 && shape.rest === TRUE && shape.min === 0 && shape.max === Infinity && shape.contains === null;
-const isAnyObject = (shape: ObjectShape): boolean => shape.layers.length === 0 && shape.required.length === 0 && shape.min === 0 && shape.max === Infinity && shape.keys === null;
+const keyOfWitness = ({ keys, term }: Witness): string => `${keyOfKeys(keys)} ${term}`;
+
+const isAnyArray = (shape: ArrayShape): boolean => shape.prefix.length === 0 && shape.rest === TRUE && shape.min === 0 && shape.max === Infinity && shape.contains === null && !shape.unique;
+const isAnyObject = (shape: ObjectShape): boolean => shape.layers.length === 0 && shape.required.length === 0 && shape.min === 0 && shape.max === Infinity && shape.keys === null && shape.some.length === 0;
 
 /** What shapes need of the terms they speak of. */
 export interface Conjunction {
@@ -118,8 +129,17 @@ export function unite(a: Shapes, b: Shapes, { tracksEvaluated }: Conjunction): S
   };
 }
 
+/** All in one; words are joined once, not once for each. */
+export function uniteAll(parts: readonly Shapes[], terms: Conjunction): Shapes {
+  const words = parts.flatMap(({ strings }) => strings.flatMap((set) => set.words ?? []));
+  spend(words.length >> 2);
+  const others = parts.map((shapes) => (shapes.strings.some((set) => set.words !== null) ? { ...shapes, strings: shapes.strings.filter((set) => set.words === null) } : shapes));
+  return others.reduce((sum, shapes) => unite(sum, shapes, terms), words.length === 0 ? NOTHING : { ...NOTHING, strings: [wordSet(words)] });
+}
+
 /** Words of both become one set. */
 function mergeStrings(a: readonly StringSet[], b: readonly StringSet[]): readonly StringSet[] {
+  if (a.length === 0 || b.length === 0) return a.length === 0 ? b : a;
   const all = merge(a, b, keyOfStrings, isAnyString);
   const words = all.filter((set) => set.words !== null);
   if (words.length < 2) return all;
@@ -164,7 +184,7 @@ function intersectArrays(a: ArrayShape, b: ArrayShape, terms: Conjunction): Arra
     a.contains === null || b.contains === null
       ? (a.contains ?? b.contains)
       : { term: a.contains.term, min: Math.max(a.contains.min, b.contains.min), max: Math.min(a.contains.max, b.contains.max) };
-  return settleArray({ prefix, rest: terms.and(a.rest, b.rest), min: Math.max(a.min, b.min), max: Math.min(a.max, b.max), contains, evaluated: Math.max(a.evaluated, b.evaluated) });
+  return settleArray({ prefix, rest: terms.and(a.rest, b.rest), min: Math.max(a.min, b.min), max: Math.min(a.max, b.max), contains, unique: a.unique || b.unique, evaluated: Math.max(a.evaluated, b.evaluated) });
 }
 
 /** Null where no array fits; an impossible item bounds the length. */
@@ -188,7 +208,8 @@ function joinLayers(a: readonly Layer[], b: readonly Layer[]): readonly Layer[] 
 function intersectObjects(a: ObjectShape, b: ObjectShape, terms: Conjunction): ObjectShape | null {
   spend(a.layers.length + b.layers.length + a.required.length + b.required.length);
   const keys = a.keys === null || b.keys === null || a.keys === b.keys ? (a.keys ?? b.keys) : intersectDfa(a.keys, b.keys);
-  if (keys === null && a.keys !== null && b.keys !== null) return settleObject({ ...ANY_OBJECT, required: joinNames(a.required, b.required), min: Math.max(a.min, b.min), max: 0 }, terms);
+  const some = joinWitnesses(a.some, b.some);
+  if (keys === null && a.keys !== null && b.keys !== null) return settleObject({ ...ANY_OBJECT, required: joinNames(a.required, b.required), min: Math.max(a.min, b.min), max: 0, some }, terms);
   return settleObject(
     {
       layers: joinLayers(a.layers, b.layers),
@@ -196,6 +217,7 @@ function intersectObjects(a: ObjectShape, b: ObjectShape, terms: Conjunction): O
       min: Math.max(a.min, b.min),
       max: Math.min(a.max, b.max),
       keys,
+      some,
       evaluated: a.evaluated === null || b.evaluated === null ? null : joinLayers(a.evaluated, b.evaluated),
     },
     terms,
@@ -204,9 +226,20 @@ function intersectObjects(a: ObjectShape, b: ObjectShape, terms: Conjunction): O
 
 const joinNames = (a: readonly string[], b: readonly string[]): readonly string[] => (a.length === 0 ? b : b.length === 0 ? a : [...new Set([...a, ...b])].sort());
 
+const MAX_WITNESSES = 4;
+
+function joinWitnesses(a: readonly Witness[], b: readonly Witness[]): readonly Witness[] {
+  if (a.length === 0) return b;
+  if (b.length === 0) return a;
+  const both = new Map([...a, ...b].map((witness) => [keyOfWitness(witness), witness]));
+  if (both.size > MAX_WITNESSES) throw new BudgetError(`more than ${MAX_WITNESSES} contraries that speak of keys by pattern, on one object`);
+  return [...both.keys()].sort().map((key) => both.get(key) as Witness);
+}
+
 /** Null where no object fits. */
 export function settleObject(shape: ObjectShape, terms: Conjunction): ObjectShape | null {
-  if (Math.max(shape.min, shape.required.length) > shape.max) return null;
+  if (Math.max(shape.min, shape.required.length, shape.some.length > 0 ? 1 : 0) > shape.max) return null;
+  if (shape.some.some(({ term }) => term === FALSE)) return null;
   return shape.required.some((name) => termOfKey(shape, name, terms) === FALSE) ? null : shape;
 }
 

@@ -6,6 +6,7 @@ import { REJECT, UNKNOWN } from './automaton.ts';
 import { grown } from './intern.ts';
 import { TextLexeme } from './lexeme.ts';
 import type { Lexeme, TextPlace } from './lexeme.ts';
+import { isAbsorbing, isUniversal } from './dfa.ts';
 import type { Dfa } from './dfa.ts';
 import type { TokenTrie, Vocabulary } from './trie.ts';
 
@@ -90,7 +91,7 @@ interface Inside {
   readonly ends: readonly { readonly at: number; readonly chars: number }[];
 }
 
-/** A mask, and the tokens that are not in it. */
+/** A mask, and the trie of the tokens that are not in it. */
 export interface Slice {
   readonly mask: Int32Array;
   readonly others: TokenTrie;
@@ -114,7 +115,7 @@ export class Slices {
 
   /** Plain tokens that stay within the string that `place` is in. */
   within({ text, at, length }: TextPlace): Int32Array {
-    const { mask, tokens, endOf, ends } = this.#insideOf(text.dfa, at);
+    const { mask, tokens, endOf, ends } = text.isUnbounded && text.dfa !== null && isUniversal(text.dfa, at) ? this.#anyText : this.#insideOf(text.dfa, at);
     if (text.isUnbounded) return mask;
     const live = ends.map((end) => text.isLive(text.dfa === null || isAbsorbing(text.dfa, at) ? at : end.at, length + end.chars));
     if (live.every(Boolean)) return mask;
@@ -124,7 +125,7 @@ export class Slices {
   }
 
   /** Tokens that stay within a text that many grammars share. */
-  named({ text, at }: TextPlace): Slice {
+  named(text: TextLexeme, at: number): Slice {
     const key = `${at} ${text.name}`;
     let slice = this.#named.get(key);
     if (slice === undefined) {
@@ -140,7 +141,7 @@ export class Slices {
     const { trie } = this.#vocabulary;
     const table = new LexemeTable(text);
     const [start, state] = [table.reserve(text.border(0)), table.reserve(text.border(at))];
-    const mask = at === 0 ? this.#vocabulary.newMask() : this.named({ text, state: start, at: 0, length: 0 }).mask.slice();
+    const mask = at === 0 ? this.#vocabulary.newMask() : this.named(text, 0).mask.slice();
     for (let node = 0; node < trie.bytes.length; node = trie.ends[node]) {
       const byte = trie.bytes[node];
       if (at !== 0 && table.step(start, byte) === table.step(state, byte)) continue;
@@ -194,10 +195,4 @@ export class Slices {
     });
     return { mask, tokens, endOf, ends };
   }
-}
-
-/** Whatever comes, the state stays. */
-function isAbsorbing({ next, numClasses }: Dfa, at: number): boolean {
-  for (let i = at * numClasses; i < (at + 1) * numClasses; i++) if (next[i] !== at) return false;
-  return true;
 }

@@ -75,6 +75,8 @@ export interface VocabularySource {
   encode?(text: string): number[];
 }
 
+const NO_TOKENS = new Int32Array(0);
+
 export class Vocabulary {
   readonly size: number;
   readonly eosTokenIds: readonly number[];
@@ -82,6 +84,11 @@ export class Vocabulary {
   /** The trie in two: tokens that stay within a JSON string whatever it is, and all others. */
   readonly plain: TokenTrie;
   readonly others: TokenTrie;
+  /**
+   * The others by what comes after the plain characters they begin with: whatever these are, a string that may be of any length from
+   * here on is in the same state after them. The trie holds indices of `tokens`.
+   */
+  readonly endings: { readonly trie: TokenTrie; readonly tokens: readonly Int32Array[] };
   /** Characters of each plain token; 0 for others. */
   readonly plainChars: Uint16Array;
   /** Tokens with the same bytes as one in the trie: [the one in the trie, the other]. */
@@ -108,7 +115,9 @@ export class Vocabulary {
     this.plainChars = new Uint16Array(this.size);
     for (const { bytes, token } of entries) this.plainChars[token] = plainChars(bytes);
     this.plain = buildTrie(entries.filter(({ token }) => this.plainChars[token] > 0));
-    this.others = buildTrie(entries.filter(({ token }) => this.plainChars[token] === 0));
+    const others = entries.filter(({ token }) => this.plainChars[token] === 0);
+    this.others = buildTrie(others);
+    this.endings = endingsOf(others);
   }
 
   /** The trie of the tokens that are not in the mask. */
@@ -151,10 +160,10 @@ export class Vocabulary {
     return at !== null && this.trie.tokens[at.node - 1] >= 0;
   }
 
-  /** Does a token begin with these bytes and go on? */
-  extends(bytes: Uint8Array): boolean {
+  /** The tokens that begin with these bytes and go on; −1 between them. */
+  longer(bytes: Uint8Array): Int32Array {
     const at = this.#find(bytes);
-    return at !== null && at.node < at.end;
+    return at === null ? NO_TOKENS : this.trie.tokens.subarray(at.node, at.end);
   }
 
   /** The nodes below the one that these bytes lead to, which is just before them. */
@@ -186,6 +195,27 @@ function bytesIn(source: VocabularySource, token: number): Uint8Array | null {
 }
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function endingsOf(others: readonly Entry[]): Vocabulary['endings'] {
+  const byEnding = new Map<string, { bytes: Uint8Array; tokens: number[] }>();
+  for (const { bytes, token } of others) {
+    const ending = bytes.subarray(plainLength(bytes));
+    const key = ending.join();
+    const known = byEnding.get(key);
+    if (known === undefined) byEnding.set(key, { bytes: ending, tokens: [token] });
+    else known.tokens.push(token);
+  }
+  const all = [...byEnding.values()];
+  return { trie: buildTrie(all.map(({ bytes }, token) => ({ bytes, token })).sort(compareBytes)), tokens: all.map(({ tokens }) => Int32Array.from(tokens)) };
+}
+
+/** Bytes of the plain characters that a token which is not plain begins with. */
+function plainLength(bytes: Uint8Array): number {
+  let end = bytes.findIndex((byte) => byte < 0x20 || byte === 0x22 || byte === 0x5c);
+  if (end < 0) end = bytes.length;
+  for (; end > 0; end--) if (plainChars(bytes.subarray(0, end)) > 0) return end;
+  return 0;
+}
 
 /** Characters of a token that stays within a JSON string and ends between two of them; 0 for others. */
 function plainChars(bytes: Uint8Array): number {

@@ -19,6 +19,8 @@ const COUNTERS: readonly [name: string, help: string, read: Read][] = [
   ['vllm:prefix_cache_hits_total', 'Prompt tokens found in the prefix cache', (stats) => stats.prefixCacheHits],
   ['vllm:num_preemptions_total', 'Requests preempted', (stats) => stats.preemptions],
   ['tetrad:engine_steps_total', 'Steps of the engine', (stats) => stats.steps],
+  ['vllm:spec_decode_num_draft_tokens_total', 'Tokens drafted', (stats) => stats.draftedTokens],
+  ['vllm:spec_decode_num_accepted_tokens_total', 'Drafted tokens that the model said, too', (stats) => stats.acceptedDraftTokens],
   ['tetrad:forced_tokens_total', 'Tokens that a grammar left no choice about', (stats) => stats.forcedTokens],
 ];
 

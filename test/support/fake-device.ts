@@ -268,10 +268,14 @@ export function randomSource(seed: number): (end: number) => number {
 export class RollingMatcher implements Matcher {
   readonly error = null;
   private readonly vocabSize: number;
-  private state: number;
+  /** Before each token and after the last. */
+  private readonly states: number[];
   constructor(vocabSize: number, start: number) {
     this.vocabSize = vocabSize;
-    this.state = start;
+    this.states = [start];
+  }
+  private get state(): number {
+    return this.states[this.states.length - 1];
   }
   private allows(token: number): boolean {
     return (token + this.state) % 3 === 0;
@@ -282,8 +286,14 @@ export class RollingMatcher implements Matcher {
   }
   accept(token: number): boolean {
     if (!this.allows(token)) return false;
-    this.state = (this.state * 31 + token) % 1009;
+    this.states.push((this.state * 31 + token) % 1009);
     return true;
+  }
+  rollback(count: number): void {
+    this.states.length -= count;
+  }
+  get isForced(): boolean {
+    return this.forcedTokens().length > 0;
   }
   forcedTokens(): number[] {
     const forced: number[] = [];

@@ -83,6 +83,8 @@ export function fakeEngine(options: FakeEngineOptions): FakeEngine {
       cachedPromptTokens: counts.cachedPromptTokens,
       generatedTokens: counts.generatedTokens,
       forcedTokens: 0,
+      draftedTokens: 0,
+      acceptedDraftTokens: 0,
       preemptions: 0,
       steps: counts.steps,
       prefixCacheQueries: counts.promptTokens,
