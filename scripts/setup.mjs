@@ -8,6 +8,7 @@ import { accessSync, constants, existsSync, mkdirSync, readFileSync, readdirSync
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import unpackFixtures from './fixtures.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -23,6 +24,7 @@ export async function setup() {
       rmSync(join(root, 'dist'), { recursive: true, force: true });
       run(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '--project', join(root, 'tsconfig.json')]);
     });
+    unpackFixtures();
     const { buildKernels } = await import('../kernels/build.mjs');
     const built = await buildKernels({ quiet: false });
     if (built.missing) say(built.missing);

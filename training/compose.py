@@ -3,6 +3,7 @@ import json
 import random
 import re
 
+import concepts as K
 import phrases as P
 import values as V
 import words as W
@@ -82,6 +83,7 @@ class Param:
 
     def __init__(self, name, words, schema, kind, draw, required, telling):
         self.name, self.words, self.schema, self.kind, self.draw, self.required = name, words, schema, kind, draw, required
+        self.worded = False  # its clauses leave the name out: the meaning alone tells
         self.telling = telling  # the name says the kind, so that a request may leave the name out
 
 
@@ -274,6 +276,8 @@ def list_maker(rng, lex):
     def draw(rng, today):
         items = list(dict.fromkeys(make(rng) for _ in range(rng.randint(1, 5)))) if item["type"] == "string" else [make(rng) for _ in range(rng.randint(2, 7))]
         said = [say(i) for i in items]
+        if item["type"] == "integer" and rng.random() < 0.3:
+            return V.join_list([f"{i:,}" for i in items], rng).replace(", and", " and"), items, False
         if item["type"] != "string" and rng.random() < 0.25:
             return "[" + ", ".join(said) + "]", items, False
         return V.join_list(said, rng), items, False
@@ -288,6 +292,23 @@ UNIT_WORDS = {suffix: forms.split("|") for suffix, forms in {
     "j": "J|joules", "n": "N|newtons", "pa": "Pa|pascals", "deg": "degrees|°|deg", "bpm": "bpm|beats per minute", "rpm": "rpm", "ppm": "ppm", "sqm": "square metres|m2|sqm", "kcal": "calories|kcal", "pages": "pages", "people": "people|persons|guests", "words": "words"}.items()}
 UNIT_NAMES = sorted(UNIT_WORDS)
 LARGER = {"ms": ("seconds", 1000), "seconds": ("minutes", 60), "s": ("minutes", 60), "minutes": ("hours", 60), "min": ("hours", 60), "g": ("kg", 1000), "mg": ("g", 1000), "m": ("km", 1000), "mm": ("cm", 10), "cm": ("m", 100), "ml": ("litres", 1000), "days": ("weeks", 7), "months": ("years", 12), "h": ("days", 24), "hours": ("days", 24)}
+
+
+SMALLER = {"seconds": ("milliseconds", 1000), "s": ("milliseconds", 1000), "hours": ("minutes", 60), "h": ("minutes", 60), "kg": ("grams", 1000), "g": ("milligrams", 1000), "km": ("metres", 1000), "m": ("centimetres", 100), "cm": ("millimetres", 10), "l": ("millilitres", 1000),
+           "liters": ("millilitres", 1000), "years": ("months", 12), "kw": ("watts", 1000), "days": ("hours", 24), "gb": ("megabytes", 1000)}
+UNIT_SIGNS = {"milliseconds": "ms", "minutes": "min", "grams": "g", "milligrams": "mg", "metres": "m", "centimetres": "cm", "millimetres": "mm", "millilitres": "ml", "watts": "W", "hours": "h", "megabytes": "MB"}
+
+
+def in_larger_unit(name, factor, rng):
+    """What a person says in the larger unit, and the value in the smaller one."""
+    name = {"kg": "kilos", "g": "grams", "km": "kilometres", "m": "metres", "cm": "centimetres"}.get(name, name) if rng.random() < 0.6 else name
+    one = name[:-1] if name.endswith("s") else name
+    a = "an" if one == "hour" else "a"
+    n = rng.choice((0.25, 0.5, 0.5, 0.75, 1, 1, 1.5, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, round(rng.uniform(0.1, 9), 1)))
+    said = {0.25: [f"a quarter of {a} {one}", f"0.25 {name}"], 0.5: [f"half {a} {one}", f"0.5 {name}"], 0.75: [f"three quarters of {a} {one}", f"0.75 {name}"], 1: [f"{a} {one}", f"one {one}", f"1 {one}"],
+            1.5: [f"{a} {one} and a half", f"one and a half {name}", f"1.5 {name}"], 2.5: [f"two and a half {name}", f"2.5 {name}"]}.get(n) or [f"{V.say_number(n, rng)} {name}"]
+    value = round(n * factor, 6)
+    return rng.choice(said), int(value) if float(value).is_integer() else value
 
 
 LONG = {"length": "long", "width": "wide", "height": "tall high", "depth": "deep", "weight": "heavy", "age": "old", "thickness": "thick", "duration": "long", "distance": "away", "speed": "fast", "radius": "around", "altitude": "high up"}
@@ -313,13 +334,15 @@ def united_maker(rng, lex):
 
     def draw(rng, today):
         n = V.integer(rng) if whole or rng.random() < 0.6 else V.decimal(rng)
-        if unit in LARGER and rng.random() < 0.12:
-            name, factor = LARGER[unit]
-            n = rng.choice((1, 2, 3, 4, 5, 6, 8, 10, 12, 0.5, 1.5, 2.5))
-            said = {0.5: "half a", 1.5: "one and a half", 2.5: "two and a half"}.get(n) or V.say_number(n, rng)
-            value = n * factor
-            name = name[:-1] if name.endswith("s") and n in (0.5, 1) else name
-            return f"{said} {name}", int(value) if float(value).is_integer() else value, False
+        if unit in LARGER and rng.random() < 0.2:
+            said, value = in_larger_unit(*LARGER[unit], rng)
+            if not whole or isinstance(value, int):
+                return said, value, False
+        if unit in SMALLER and not whole and rng.random() < 0.25:
+            name, factor = SMALLER[unit]
+            n = rng.choice((rng.randint(1, 19) * factor // 20, rng.randint(1, 12) * 5, rng.randint(1, 99) * 10))
+            value = round(n / factor, 6)
+            return f"{V.say_number(n, rng)} {name}" if rng.random() < 0.7 else f"{n}{UNIT_SIGNS.get(name, ' ' + name)}", int(value) if value.is_integer() else value, False
         if below_zero and rng.random() < 0.5:
             n = -n
         form = rng.choice(forms)
@@ -379,17 +402,33 @@ def object_maker(rng, lex):
     return schema, draw, ""
 
 
+def point_maker(rng, lex):
+    """Coordinates as a list of two or three numbers."""
+    size, whole = rng.choice((2, 2, 2, 3)), rng.random() < 0.6
+    opening, closing = rng.choice(("()", "()", "()", "[]", ("", "")))
+
+    def draw(rng, today):
+        value = [rng.randint(-20, 40) if whole or rng.random() < 0.5 else round(rng.uniform(-9, 60), rng.choice((1, 2))) for _ in range(size)]
+        return opening + rng.choice((", ", ", ", ",", "; ")).join(map(str, value)) + closing, value, False
+    return {"type": "array", "items": {"type": "number"}}, draw, rng.choice(("as [x, y]", "coordinates", "x and y") if size == 2 else ("as [x, y, z]", "coordinates"))
+
+
+UNSPECIFIC = {"enum", "boolean", "number", "integer", "string", "array", "list", "object", "united", "concept"}
 MAKERS = {"country_code": country_maker, "language_code": language_maker, "currency_code": currency_maker, "date": date_maker, "time": time_maker, "datetime": datetime_maker, "percent": percent_maker,
-          "duration": duration_maker, "enum": enum_maker, "list": list_maker, "object": object_maker}
+          "duration": duration_maker, "enum": enum_maker, "list": list_maker, "point": point_maker, "object": object_maker}
 KIND_OF_MAKER = {"country_code": "country", "language_code": "language", "currency_code": "currency"}
 KIND_WEIGHTS = [(k, 2) for k in V.STRING_KINDS] + [("topic", 5), ("title", 5), ("word", 6), ("person", 6), ("city", 8), ("place", 3), ("id", 3), ("text", 3), ("integer", 12), ("number", 14), ("count", 8), ("year", 4), ("money", 7),
-                                                  ("percent", 5), ("duration", 6), ("temperature", 3), ("distance", 4), ("weight", 4), ("rating", 3), ("date", 10), ("time", 6), ("datetime", 3), ("united", 26), ("enum", 18), ("boolean", 14), ("list", 13), ("object", 2),
+                                                  ("percent", 5), ("duration", 6), ("temperature", 3), ("distance", 4), ("weight", 4), ("rating", 3), ("date", 10), ("time", 6), ("datetime", 3), ("united", 26), ("enum", 8), ("boolean", 7), ("list", 13), ("point", 3), ("concept enum", 16), ("concept boolean", 13), ("concept value", 20), ("grafted", 34), ("object", 2),
                                                   ("country_code", 2), ("language_code", 2), ("currency_code", 3)]
 KIND_NAMES, KIND_ODDS = [k for k, _ in KIND_WEIGHTS], [w for _, w in KIND_WEIGHTS]
 
 
 def make_param(rng, lex, obj, case, kind=None, required=None):
     kind = kind or rng.choices(KIND_NAMES, KIND_ODDS)[0]
+    if kind == "grafted":
+        return lex.graft(rng, case, required)
+    if kind.startswith("concept "):
+        return concept_param(K.draw(kind[8:], rng), rng, lex, case, required)
     words, telling = None, False
     if kind == "boolean":
         schema, draw, note, words, thing = boolean_maker(rng, lex)
@@ -420,6 +459,30 @@ def make_param(rng, lex, obj, case, kind=None, required=None):
     return Param(join_name(words, case), thing, full, kind, draw, rng.random() < 0.5 if required is None else required, telling or bool(note))
 
 
+def concept_param(concept, rng, lex, case, required):
+    schema = concept.schema(rng)
+    full = {"type": schema["type"]}
+    if concept.description and rng.random() < 0.8:
+        full["description"] = concept.description
+    full.update(schema)
+
+    def draw(rng, today):
+        before, surface, after, value = concept.say(rng, lex, full.get("enum"))
+        if before is None:
+            return surface, value, False
+        return Clause([piece for piece in (before, (surface,) if surface else "", after) if piece]), value, False
+    name = rng.choice(concept.names)
+    param = Param(join_name(name.split(), case), name, full, concept.kind, draw, rng.random() < 0.4 if required is None else required, True)
+    param.worded = True
+    return param
+
+
+def fits(param, present):
+    """Whether a parameter of hand-written wording can stand beside others without being taken for one of them."""
+    words = set(re.findall(r"[a-z]+", param.words.lower()))
+    return all(not words & set(re.findall(r"[a-z]+", p.words.lower())) and (p.kind != param.kind or param.kind in UNSPECIFIC) for p in present)
+
+
 def attribute_words(kind, rng, lex):
     if kind in ATTRIBUTES and rng.random() < 0.6:
         words = rng.choice(ATTRIBUTES[kind]).split()
@@ -445,9 +508,20 @@ def describe(thing, obj, note, schema, rng, lex):
     return text
 
 
+def with_keywords(param, rng):
+    """The schema, now and then with keywords that do not matter to a call."""
+    schema, kind = param.schema, param.schema["type"]
+    if param.required or rng.random() > 0.12:
+        return schema
+    if rng.random() < 0.7:
+        plain = {"boolean": rng.random() < 0.5, "integer": rng.choice((0, 1, 5, 10, 20, 100)), "number": rng.choice((0, 1, 0.5, 10)), "array": []}.get(kind, rng.choice(("", "none", None)))
+        return {**schema, "default": rng.choice(schema["enum"]) if "enum" in schema else plain}
+    return {**schema, **({"minimum": rng.choice((0, 1))} if kind in ("integer", "number") else {"title": param.words.title()})}
+
+
 def function_json(name, description, params, rng):
     """The tool as the JSON line of the system prompt; now and then in another key order, as clients write it."""
-    parameters = {"type": "object", "properties": {p.name: p.schema for p in params}, "required": [p.name for p in params if p.required]}
+    parameters = {"type": "object", "properties": {p.name: with_keywords(p, rng) for p in params}, "required": [p.name for p in params if p.required]}
     roll = rng.random()
     if roll < 0.06:
         parameters["additionalProperties"] = False
@@ -461,8 +535,14 @@ def function_json(name, description, params, rng):
     return json.dumps({"type": "function", "function": function}, ensure_ascii=False)
 
 
+class Clause(list):
+    """Pieces that give a parameter its value in words of their own."""
+
+
 def bind(param, surface, rng, lex, unique):
     """The phrase that gives a parameter its value; pieces with the value protected."""
+    if isinstance(surface, Clause):
+        return Clause(surface)
     if param.schema["type"] == "boolean":
         return [(surface,)]
     roll = rng.random()
@@ -478,9 +558,9 @@ def bind(param, surface, rng, lex, unique):
             form = "{v} " + rng.choice(LONG[param.words.split()[-1]].split())
     elif unique and roll < 0.55:
         form = rng.choice(P.BY_KIND.get(kind) or P.BY_KIND.get(P.ALIASES.get(kind, ""), P.BY_KIND["word"]))
-    elif roll < 0.92:
+    elif roll < 0.95:
         form = rng.choice(P.NAMED)
-    elif unique and roll < 0.95:
+    elif unique and roll < 0.97:
         form = rng.choice(("{r} {v}", "{r} {v}", "{r} {r} {v}", "{r}: {v}"))
     else:
         form = rng.choice(("{r} {a} {v}", "{r} {a} {v}", "{a} {r} {v}", "{r} {v} {a}", "{a} {v}"))
@@ -493,11 +573,11 @@ def bind(param, surface, rng, lex, unique):
 
 def add_phrase(pieces, phrase, rng):
     """Appends a phrase to a request; mostly behind a space or comma."""
-    joiner = rng.choice((" ", " ", " ", " ", ", ", ", ", " and ", ". ", "; ", " - "))
+    joiner = rng.choice((", ", ", ", ", ", ". ", ". ", "; ", " - ", " and ", " ", ": ") if isinstance(phrase, Clause) else (" ", " ", " ", " ", ", ", ", ", " and ", ". ", "; ", " - "))
     if pieces and isinstance(pieces[-1], str) and pieces[-1][-1:] in ".?!":
         pieces[-1] = pieces[-1][:-1]
     if joiner == ". " and phrase and isinstance(phrase[0], str) and phrase[0]:
-        phrase = [phrase[0][:1].upper() + phrase[0][1:]] + phrase[1:]
+        phrase = [phrase[0][:1].upper() + phrase[0][1:], *phrase[1:]]
     return pieces + [joiner] + phrase
 
 
@@ -506,11 +586,12 @@ class ComposedTool:
 
     def __init__(self, rng, lex, verb=None, obj=None, params=None, domain=None):
         self.verb = verb or (rng.choice(P.VERB_GROUPS))
-        self.obj = obj or make_object(rng, lex)
+        self.topic = None if obj or rng.random() < 0.6 else rng.choice(K.TOPICS)
+        self.obj = obj or (rng.choice(self.topic) if self.topic else make_object(rng, lex))
         self.lex = lex
         case = rng.choice(CASES[:16])
         words = [rng.choice(self.verb[0])] + self.obj.split()
-        self.unknown_verb = rng.random() < 0.12
+        self.unknown_verb = rng.random() < 0.07
         if self.unknown_verb:
             words[0] = rng.choice(W.VERBS)
         if rng.random() < 0.08:
@@ -537,7 +618,7 @@ class ComposedTool:
         params, names = [], set()
         for _ in range(count):
             param = make_param(rng, self.lex, self.obj, case)
-            if param.name not in names:
+            if param.name not in names and (not param.worded or fits(param, params)):
                 params.append(param)
                 names.add(param.name)
         if len(params) < 7 and rng.random() < 0.2:
@@ -547,7 +628,8 @@ class ComposedTool:
         return params
 
     def opening(self, rng):
-        obj = rng.choice(("the {}", "the {}", "{}", "{}", "my {}", "a {}", "our {}", "this {}", "{}s", "all {}s", "some {}", "that {}")).format(self.obj)
+        named = rng.choice(self.topic) if self.topic and rng.random() < 0.6 else self.obj
+        obj = rng.choice(("the {}", "the {}", "{}", "{}", "my {}", "a {}", "our {}", "this {}", "{}s", "all {}s", "some {}", "that {}")).format(named)
         if self.unknown_verb or rng.random() < 0.08:
             text = rng.choice((f"{self.verb_word or rng.choice(self.verb[0])} {obj}", f"I need to {self.verb_word or rng.choice(self.verb[0])} {obj}"))
         elif rng.random() < 0.1:
@@ -612,7 +694,7 @@ class ComposedTool:
         else:
             pieces.append(separator)
         for surface in surfaces:
-            pieces += [(surface,), separator]
+            pieces += [*(surface if isinstance(surface, Clause) else [(surface,)]), separator]
         return pieces[:-1]
 
     def parallel(self, rng, today):
@@ -670,9 +752,9 @@ def telling(param, chosen):
 
 def twin_params(rng, lex, obj, case):
     """Two parameters of one kind bound by "from … to …" wording."""
-    kind = rng.choice(("number", "integer", "city", "date", "temperature", "year", "currency", "time"))
+    kind = rng.choice(("number", "integer", "city", "date", "temperature", "year", "currency", "time", "point"))
     first, second = rng.choice((("start", "end"), ("from", "to"), ("min", "max"), ("initial", "final"), ("source", "target"), ("lower", "upper"), ("first", "second")))
-    noun = rng.choice(ATTRIBUTES[kind]).split()[-1]
+    noun = rng.choice(ATTRIBUTES.get(kind, ["point", "corner", "vertex", "position"])).split()[-1]
     twins = []
     for side in (first, second):
         param = make_param(rng, lex, obj, case, kind, True)

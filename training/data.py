@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 import generate as G
+import heldout as H
 
 ROLES = {"system": 0, "tool": 0, "user": 1, "assistant": 2}
 ROW = 2048
@@ -145,5 +146,5 @@ class Loader:
 
 def held_out(path):
     """What training must not use of the held-out set: its values and its names of parameters."""
-    found = json.loads(path.read_text())
+    found = H.read(path)
     return {"values": found["values"], "names": found["names"]}

@@ -1,6 +1,6 @@
 """Exact calls on the held-out set and AST scores on the public BFCL files, greedy and unconstrained, in batches on one GPU.
 
-    python3 training/evaluate.py nano RUN_DIR --tokenizer tokenizer.json [--held-out heldout.json] [--bfcl DIR]
+    python3 training/evaluate.py nano RUN_DIR --tokenizer tokenizer.json [--held-out heldout.json.gz] [--bfcl DIR]
 
 Prints a table, writes RUN_DIR/figures.json and RUN_DIR/failures.txt (held-out only).
 """
@@ -14,6 +14,7 @@ import torch
 
 import data
 import generate as G
+import heldout as H
 from data import Encoder
 from model import CONFIGS, Model, greedy
 
@@ -74,7 +75,25 @@ def score_item(item, answer):
     if calls is None:
         return {"exact": False, "loose": False, "tool": False, "unparsable": True}
     names = [c["name"] for c in calls] == [c["name"] for c in want]
-    return {"exact": calls == want, "loose": names and loose(calls) == loose(want), "tool": names, "refused": not calls and answer == G.P.REFUSAL, "asked": not calls and answer.endswith("?"), "unparsable": False}
+    return {"exact": same_as(calls, item), "loose": names and loose(calls) == loose(want), "tool": names, "refused": not calls and answer == G.P.REFUSAL, "asked": not calls and answer.endswith("?"), "unparsable": False}
+
+
+def same_as(calls, item):
+    """Whether the calls are the wanted ones, or differ from them only in values the item accepts."""
+    want, accept = item["calls"], item.get("accept") or [{}] * len(item["calls"])
+    return len(calls) == len(want) and all(c["name"] == w["name"] and same_arguments(c["arguments"], w["arguments"], other) for c, w, other in zip(calls, want, accept))
+
+
+def same_arguments(got, want, other):
+    def right(key):
+        if key not in got:
+            return key not in want or None in other.get(key, [])
+        return key in want and same_json(got[key], want[key]) or any(same_json(got[key], v) for v in other.get(key, []) if v is not None)
+    return all(right(key) for key in got.keys() | want.keys())
+
+
+def same_json(one, two):
+    return one == two and isinstance(one, bool) == isinstance(two, bool)
 
 
 def mean(values):
@@ -83,7 +102,7 @@ def mean(values):
 
 
 def held_out(path, answer_all, out):
-    held = json.loads(path.read_text())
+    held = H.read(path)
     items = held["items"]
     answers = answer_all([prompt_text([held["tools"][n] for n in i["tools"]], i["messages"]) for i in items])
     groups, failures = defaultdict(list), []
@@ -116,7 +135,7 @@ def by_argument(items, answers, figures):
         for key, value in item["calls"][0]["arguments"].items():
             right[type(value).__name__].append(calls[0]["arguments"].get(key) == value)
         right["nothing extra"].append(not calls[0]["arguments"].keys() - item["calls"][0]["arguments"].keys())
-    figures["values"] = {kind: mean(hits) for kind, hits in right.items()}
+    figures["right values"] = {kind: mean(hits) for kind, hits in right.items()}
 
 
 def own(answer_all, held, out, count=800):
@@ -212,6 +231,8 @@ def match_all(calls, truths, functions):
 def bfcl(folder, answer_all):
     figures = {}
     for category in ("simple_python", "multiple", "parallel", "parallel_multiple", "live_simple", "live_multiple", "live_parallel", "live_parallel_multiple", "irrelevance", "live_irrelevance", "live_relevance"):
+        if not (folder / f"BFCL_v4_{category}.json").exists():
+            continue
         items = [json.loads(line) for line in (folder / f"BFCL_v4_{category}.json").read_text().splitlines()]
         prompts = [prompt_text([bfcl_tool(f) for f in i["function"]], i["question"][0]) for i in items]
         answers = answer_all(prompts)

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 import evaluate as E
+import heldout as H
 from data import Encoder
 from model import CONFIGS, Model, full_attention, hf_config, rope_tables
 
@@ -57,7 +58,7 @@ def dump(path, value):
 def check(size, run, out, encoder):
     from transformers import AutoModelForCausalLM, AutoTokenizer
     tokenizer = AutoTokenizer.from_pretrained(out)
-    held = json.loads((HERE / "heldout.json").read_text())
+    held = H.read(HERE / "heldout.json.gz")
     for item in held["items"][::41]:
         tools = [held["tools"][n] for n in item["tools"]]
         mine = E.prompt_text(tools, item["messages"])

@@ -127,14 +127,16 @@ class Speaker:
 
 
 class Generator:
-    def __init__(self, seed, seed_folder=None, held_out=None, composed=0.45):
+    def __init__(self, seed, seed_folder=None, held_out=None, composed=0.3):
         self.rng = random.Random(seed)
-        self.seeds = S.load(seed_folder or Path(__file__).parent / "seeds")
+        self.seeds = S.load(seed_folder or Path(__file__).parent / "seeds", withhold=True)
         if held_out:
             V.exclude(set(held_out["values"]))
             C.exclude(set(held_out["names"]))
         words = {w for s in self.seeds for r in s.tool.requests for p in [*r.shared, *sum(r.parts, [])] if isinstance(p, str) for w in re.findall(r"\b[a-z]{4,}\b", p)}
         self.lex = V.Lexicon(words, S.contexts(self.seeds))
+        bank = S.graft_bank(self.seeds)
+        self.lex.graft = lambda rng, case, required: S.graft(bank, rng, self.lex, case, required)
         self.speaker = Speaker(self.rng, self.lex)
         self.composed = composed
         self.by_domain = {}
@@ -223,7 +225,7 @@ class Turns:
         roll = self.rng.random()
         if not self.tools:
             return self.chat() if roll < 0.6 else self.decline_all()
-        if roll < 0.60:
+        if roll < 0.56:
             return self.call()
         if roll < 0.69:
             return self.several()
@@ -263,7 +265,7 @@ class Turns:
     def several(self):
         """Two or three requests in one message."""
         rng = self.rng
-        if rng.random() < 0.5:
+        if rng.random() < 0.6:
             tool = rng.choice(self.tools)
             found = tool.parallel(rng, self.today)
             if found:
@@ -323,7 +325,7 @@ class Turns:
 
     def resembles(self, tool):
         words = set(tool.obj.split())
-        return any(t.group == "composed" and words & set(t.obj.split()) and C.related(t.verb, tool.verb) for t in self.tools)
+        return any(t.group == "composed" and C.related(t.verb, tool.verb) and (words & set(t.obj.split()) or tool.topic and t.topic is tool.topic) for t in self.tools)
 
     def ask_back(self):
         rng = self.rng

@@ -1,17 +1,22 @@
 """The held-out set: tools and requests of training/heldout/*.txt that training never sees, as one JSON file.
 
-    python3 training/heldout.py [FILE]      writes training/heldout.json (or FILE)
+    python3 training/heldout.py [FILE]      writes training/heldout.json.gz (or FILE)
 
-{"tools": {name: tool}, "values": [...], "names": [...], "items": [{"kind", "tools": [names], "messages": [...], "calls": [...]}]}
+{"tools": {name: tool}, "values": [...], "names": [...], "items": [{"kind", "tools": [names], "messages": [...], "calls": [...], "accept": [...]}]}
 kinds: call, parallel, several (two tools in one message), declined (near a tool of the list), absent (the tool is not in the list), missing (ask back),
-result (a tool result to be told), chat. "calls" is the exact answer; where it is empty no call may be made.
+result (a tool result to be told), chat; and values, wording, names: see factors.py. "calls" is the exact answer; where it is empty no call may be made. "accept" has one object a call, of the arguments for which other values
+are as right (null: it may be left out), by three rules: a value that is the default its description states may be given or left out; a string
+may be the request's own words where the exact value rewrites them; a name may keep the article that stands before it.
 """
 import datetime
+import gzip
 import json
 import random
+import re
 import sys
 from pathlib import Path
 
+import factors
 import seeds as S
 import values as V
 
@@ -47,6 +52,55 @@ def text_and_calls(seed, request):
     return " ".join(text.split(" ")).strip(), calls, relative
 
 
+DEFAULT = re.compile(r"[dD]efault:? ([^)\s,;.]+(?:\.\d+)?)")
+ARTICLE = re.compile(r"\b(the|a|an|my|our) $", re.I)
+
+
+def stated_default(param):
+    """The default that a description states, in the parameter's type, or None."""
+    found = DEFAULT.search(param.description or "")
+    if not found or param.required:
+        return None
+    text, kind = found.group(1), param.type.name
+    if kind == "boolean":
+        return {"true": True, "false": False}.get(text.lower())
+    if kind in ("integer", "number"):
+        return float(text) if re.fullmatch(r"-?\d+\.\d+", text) else int(text) if re.fullmatch(r"-?\d+", text) else None
+    return text if kind == "string" and param.kind not in ("date",) or kind == "enum" and text in param.type.members else None
+
+
+def accepted(seed, request):
+    """One object a call: other values that are as right, by argument."""
+    found = []
+    for slots in request.calls():
+        other, given = {}, {s.param: s for s in slots}
+        for param in seed.params:
+            slot, default = given.get(param.name), stated_default(param)
+            if slot is None:
+                if default is not None:
+                    other[param.name] = [None, default]
+                continue
+            values = [None] if default is not None and slot.value == default else []
+            if param.type.name == "string" and not slot.relative and slot.surface is not None and param.kind not in ("date", "time", "datetime", "currency"):
+                if slot.surface != slot.value and len(slot.surface) > 1 and "code" not in (param.description or "").lower():
+                    values.append(slot.surface)
+                article = ARTICLE.search(text_before(request, slot))
+                if article and slot.surface == slot.value:
+                    values.append(f"{article.group(1)} {slot.value}")
+            if values:
+                other[param.name] = values
+        found.append(other)
+    return found if any(found) else None
+
+
+def text_before(request, slot):
+    for part in [request.shared, *request.parts]:
+        for i, piece in enumerate(part):
+            if piece is slot and i and isinstance(part[i - 1], str):
+                return part[i - 1]
+    return ""
+
+
 class Builder:
     def __init__(self, seeds):
         self.seeds, self.rng, self.items = seeds, random.Random(2026), []
@@ -66,19 +120,27 @@ class Builder:
         self.rng.shuffle(names)
         return names
 
-    def add(self, kind, tools, text, calls, relative=False, more=()):
+    def toolbox_with(self, name):
+        """The named tool among up to seven of the held-out set."""
+        others = self.rng.sample([s.tool.name for s in self.seeds], self.rng.choice((0, 0, 1, 2, 3, 4, 5, 7)))
+        names = [name, *(n for n in others if n != name)]
+        self.rng.shuffle(names)
+        return names
+
+    def add(self, kind, tools, text, calls, relative=False, more=(), accept=None):
         system = [{"role": "system", "content": f"You are Tetrad, a helpful assistant.\n{DATE}"}] if relative else []
-        self.items.append({"kind": kind, "tools": tools, "messages": [*system, {"role": "user", "content": text}, *more], "calls": calls})
+        self.items.append({"kind": kind, "tools": tools, "messages": [*system, {"role": "user", "content": text}, *more], "calls": calls} | ({"accept": accept} if any(accept or []) else {}))
 
     def build(self):
         for seed in self.seeds:
             for number, request in enumerate(seed.tool.requests):
                 text, calls, relative = text_and_calls(seed, request)
-                self.add("parallel" if len(calls) > 1 else "call", self.toolbox([seed]), text, calls, relative)
+                accept = accepted(seed, request)
+                self.add("parallel" if len(calls) > 1 else "call", self.toolbox([seed]), text, calls, relative, accept=accept)
                 if number % 6 == 1:
                     self.absent(seed, text, relative)
                 if number % 12 == 3:
-                    self.several(seed, text, calls, relative)
+                    self.several(seed, text, calls, relative, accept or [{} for _ in calls])
                 if number == 0:
                     self.results(seed, text, calls, relative)
             for text in seed.tool.declined:
@@ -93,10 +155,11 @@ class Builder:
         far = [s for s in self.seeds if s.domain != seed.domain]
         self.add("absent", [s.tool.name for s in self.rng.sample(far, self.rng.randint(1, 6))], text, [], relative)
 
-    def several(self, seed, text, calls, relative):
+    def several(self, seed, text, calls, relative, accept):
         other = self.rng.choice([s for s in self.seeds if s.domain != seed.domain])
-        more, other_calls, other_relative = text_and_calls(other, self.rng.choice([r for r in other.tool.requests if len(r.parts) == 1]))
-        self.add("several", self.toolbox([seed, other]), f"{text.rstrip('.')}. {self.rng.choice(('Also, ', 'And another thing: ', 'Next: '))}{more}", calls + other_calls, relative or other_relative)
+        request = self.rng.choice([r for r in other.tool.requests if len(r.parts) == 1])
+        more, other_calls, other_relative = text_and_calls(other, request)
+        self.add("several", self.toolbox([seed, other]), f"{text if text[-1] in '?!' else text.rstrip('.') + '.'} {self.rng.choice(('Also, ', 'And another thing: ', 'Next: '))}{more}", calls + other_calls, relative or other_relative, accept=accept + (accepted(other, request) or [{}]))
 
     def results(self, seed, text, calls, relative):
         for body, answer in seed.tool.results:
@@ -116,6 +179,14 @@ def slot_values(seeds):
     return sorted(found)
 
 
+def read(path):
+    return json.loads(gzip.decompress(Path(path).read_bytes()))
+
+
+def json_of(seed):
+    return json.loads(S.plain_json(seed))
+
+
 def unseen(folder, trained):
     """The tools of folder that share neither name nor request with a trained one."""
     names = {s.tool.name.lower() for s in trained}
@@ -133,13 +204,19 @@ def own_names(seeds, trained):
 
 
 def main():
-    out = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "heldout.json"
-    trained = S.load(HERE / "seeds")
+    out = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "heldout.json.gz"
+    trained = S.load(HERE / "seeds", withhold=True)
     seeds = unseen(HERE / "heldout", trained)
-    items = Builder(seeds).build()
-    tools = {s.tool.name: json.loads(S.plain_json(s)) for s in seeds}
+    builder = Builder(seeds)
+    items = builder.build()
+    tools = {s.tool.name: json_of(s) for s in seeds}
+    for kind, seed, tool, text, calls, relative in factors.items(trained, builder.rng):
+        name = (tool or json_of(seed))["function"]["name"]
+        if tools.setdefault(name, tool or json_of(seed)) == (tool or json_of(seed)):
+            builder.add(kind, builder.toolbox_with(name), text, calls, relative)
     body = ",\n".join(json.dumps(i, ensure_ascii=False) for i in items)
-    out.write_text('{"tools": ' + json.dumps(tools, ensure_ascii=False) + ',\n"values": ' + json.dumps(slot_values(seeds), ensure_ascii=False) + ',\n"names": ' + json.dumps(own_names(seeds, trained)) + ',\n"items": [\n' + body + "\n]}\n")
+    text = ('{"tools": ' + json.dumps(tools, ensure_ascii=False) + ',\n"values": ' + json.dumps(sorted({*slot_values(seeds), *factors.unseen_values()}), ensure_ascii=False) + ',\n"names": ' + json.dumps(own_names(seeds, trained)) + ',\n"items": [\n' + body + "\n]}\n")
+    out.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
     kinds = {}
     for item in items:
         kinds[item["kind"]] = kinds.get(item["kind"], 0) + 1

@@ -10,17 +10,17 @@ from torch import nn
 class Config:
     vocab: int = 6144
     dim: int = 256
-    layers: int = 8
-    heads: int = 4
+    layers: int = 9
+    heads: int = 6
     kv_heads: int = 2
     head_dim: int = 64
-    hidden: int = 640
+    hidden: int = 512
     theta: float = 10000.0
     eps: float = 1e-6
     context: int = 2048
 
 
-CONFIGS = {"nano": Config(), "mini": Config(dim=512, layers=9, heads=8, kv_heads=4, hidden=1280)}
+CONFIGS = {"nano": Config(), "mini": Config(dim=384, layers=13, heads=8, kv_heads=2, hidden=1024)}
 
 
 class Norm(nn.Module):

@@ -1,6 +1,7 @@
 """Seed tools and what the generator makes of one: renamed, reworded, with other values, still saying the same."""
 import json
 import re
+import zlib
 from pathlib import Path
 
 from check_seeds import Reader, Slot
@@ -105,14 +106,16 @@ def name_words(name):
     return [w.lower() for part in re.split(r"[._]", name) for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", part)]
 
 
-def load(folder):
-    """Every tool of the files in folder whose lines all parse; a file of work in progress loses only its bad tools."""
+def load(folder, withhold=False):
+    """Every tool of the files in folder whose lines all parse; a file of work in progress loses only its bad tools.
+
+    With `withhold`, one request of every fourth tool is set apart (`withheld`), for requests of new wording to tools that are known."""
     found = []
     for path in sorted(Path(folder).glob("*.txt")):
         reader = Reader(path).read()
         marks = sorted(t.line for t in reader.tools)
         bad = {max([m for m in marks if m <= line], default=0) for line, _ in reader.errors}
-        found += [Seed(tool, path.stem) for tool in reader.tools if tool.line not in bad or broken_only_by_counts(tool, reader)]
+        found += [Seed(tool, path.stem, withhold) for tool in reader.tools if tool.line not in bad or broken_only_by_counts(tool, reader)]
     return found
 
 
@@ -124,23 +127,34 @@ def broken_only_by_counts(tool, reader):
 
 
 class Seed:
-    def __init__(self, tool, domain):
-        self.tool, self.domain = tool, domain
+    def __init__(self, tool, domain, withhold=False):
+        self.tool, self.domain, self.withheld = tool, domain, None
+        number = zlib.crc32(tool.name.encode())
+        if withhold and number % 4 == 0 and len(tool.requests) > 6:
+            self.withheld = tool.requests.pop(number // 4 % len(tool.requests))
         self.words = name_words(tool.name)
         self.params = list(tool.params.values())
         self.nouns = self.swappable()
-        self.clauses = self.optional_clauses()
+        self.clauses = self.own_clauses()
+        self.verbatim = self.verbatim_values()
         self.used = [{s.param for call in r.calls() for s in call} for r in tool.requests]
 
-    def optional_clauses(self):
-        """How requests word optional values in a clause of their own: param -> [(text before, slot, text behind)]."""
+    def own_clauses(self):
+        """How requests word values in a clause of their own: param -> [(text before, slot, text behind)]."""
         found = {}
         for request in self.tool.requests:
             for part in request.parts:
                 for i in clause_spots(part):
-                    if not self.tool.params[part[i].param].required:
-                        after = re.match(r"[^,.;!?]*", part[i + 1]).group() if i + 1 < len(part) else ""
-                        found.setdefault(part[i].param, []).append((part[i - 1].rpartition(",")[2], part[i], after))
+                    after = re.match(r"[^,.;!?]*", part[i + 1]).group() if i + 1 < len(part) else ""
+                    found.setdefault(part[i].param, []).append((part[i - 1].rpartition(",")[2], part[i], after))
+        return found
+
+    def verbatim_values(self):
+        """The strings of no kind that requests give word for word: param -> values."""
+        found = {}
+        for slot in (s for r in self.tool.requests for call in r.calls() for s in call):
+            if slot.surface is not None and slot.surface == slot.value and self.tool.params[slot.param].type.name == "string" and not self.tool.params[slot.param].kind:
+                found.setdefault(slot.param, []).append(slot.value)
         return found
 
     def swappable(self):
@@ -229,9 +243,14 @@ def says_whole_date(surface, value):
     return value[:4] in surface and re.search(rf"(?<!\d)0?{int(value[8:])}(?!\d)", surface.replace(value[:4], "")) is not None
 
 
+LEAD = re.compile(r"\b((?:in|for|at|on|to|from|of|about|called|named|with|by|into|is|near|titled|around|between|until|using|has|a|an|the|one|another)(?: [a-z]+)?) $")
 PREPOSITION = re.compile(r"\s*\b(?:in|for|at|on|to|from|of|about|called|named|with|by|into|is|near|titled|around|between|until)\s*(?:the |my |a )?$")
 CODED = {"currency": V.CURRENCY_WORDS, "country": [(code, name) for name, code in V.COUNTRY_CODES], "language": [(code, name) for name, code in V.LANGUAGE_CODES]}
 DIGIT_NAMES = re.compile(r"\d|YYYY|HH|ISO|code|metre|meter|second|minute|hour|percent|decimal|kilo|gram|degree|dollar|default|unit|letter|lower|upper| in | as |without|e\.g\.")
+
+
+def noun_pattern(nouns):
+    return re.compile(r"\b(" + "|".join(nouns) + r")(s|es)?\b", re.I) if nouns else None
 
 
 class SeedTool:
@@ -240,9 +259,9 @@ class SeedTool:
     def __init__(self, seed, rng, lex):
         self.seed, self.lex = seed, lex
         self.group, self.key = seed.domain, ("seed", seed.tool.name)
-        faithful = rng.random() < 0.22
+        faithful = rng.random() < 0.32
         self.nouns = {} if faithful else self.draw_nouns(rng)
-        self.pattern = re.compile(r"\b(" + "|".join(self.nouns) + r")(s|es)?\b", re.I) if self.nouns else None
+        self.pattern = noun_pattern(self.nouns)
         self.case = self.own_case() if faithful else rng.choice(C.CASES)
         self.name = seed.tool.name if faithful else self.rename(rng)
         self.kept = self.keep_params(rng)
@@ -258,7 +277,7 @@ class SeedTool:
         return "camel" if re.search(r"[a-z][A-Z]", self.seed.tool.name) else "snake"
 
     def draw_nouns(self, rng):
-        if not self.seed.nouns or rng.random() < 0.55:
+        if not self.seed.nouns or rng.random() < 0.65:
             return {}
         chosen = rng.sample(self.seed.nouns, min(len(self.seed.nouns), rng.choice((1, 1, 2, 3))))
         return {stem: self.lex.noun(rng) for stem in chosen}
@@ -304,7 +323,12 @@ class SeedTool:
 
     def extra_params(self, rng):
         obj = " ".join(self.seed.words[1:]) or self.seed.words[0]
-        made = [C.make_param(rng, self.lex, obj, self.case, required=False) for _ in range(rng.choice((1, 1, 2, 3)))]
+        present = [C.Param(p.name, " ".join(name_words(p.name)), {}, p.kind or p.type.name, None, False, True) for p in self.seed.params]
+        made = []
+        for _ in range(rng.choice((1, 1, 2, 3))):
+            param = C.make_param(rng, self.lex, obj, self.case, required=False)
+            if not param.worded or C.fits(param, present + made):
+                made.append(param)
         return made
 
     def build_params(self, rng, faithful):
@@ -450,6 +474,9 @@ class SeedTool:
         coded = CODED.get(kind)
         if coded and surface != value and any(code == value for code, _ in coded):
             return rng.choice(coded)[::-1]
+        if kind is None and surface == value and rng.random() < 0.5:
+            other = rng.choice(self.seed.verbatim.get(slot.param, [value]))
+            return other, other
         if surface.lower() != value.lower() or kind in (None, "date", "time", "datetime"):
             return surface, value
         new = V.text_value(kind, rng, self.lex)
@@ -544,7 +571,55 @@ class SeedTool:
         return C.add_phrase(list(pieces), C.bind(param, surface, rng, self.lex, False), rng), relative
 
     def parallel(self, rng, today):
-        return None
+        """One request for two or three calls: the stretch from one slot to another said again with other values."""
+        source = self.seed.tool.requests[rng.choice(self.choices)]
+        part = source.parts[0]
+        spots = [i for i, p in enumerate(part) if isinstance(p, Slot) and p.surface is not None]
+        if len(source.parts) > 1 or source.shared or not spots:
+            return None
+        first = rng.choice(spots[:2]) if len(spots) > 1 else spots[0]
+        last = rng.choice([i for i in spots if i >= first][:3])
+        count, needs_today = rng.choice((2, 2, 2, 3)), False
+        said = {i: [self.say(part[i], rng, today) for _ in range(count if first <= i <= last else 1)] for i, p in enumerate(part) if isinstance(p, Slot)}
+        needs_today = any(relative for values in said.values() for _, _, relative in values)
+        calls = []
+        for n in range(count):
+            args = {self.by_name[part[i].param].name: values[n % len(values)][1] for i, values in said.items()}
+            calls.append({p.name: args[p.name] for p in self.params if p.name in args})
+        if any(c in calls[:i] for i, c in enumerate(calls)):
+            return None
+        spoken = [[surface for surface, _, _ in said[i]] for i in spots if first <= i <= last]
+        listable = all(len(set(values)) == count for values in spoken) and not any(isinstance(part[i].value, list) for i in spots if first <= i <= last)
+        if not listable and any(isinstance(part[i].value, list) for i in spots if first <= i <= last) and rng.random() < 0.7:
+            return None
+        lists = listable and rng.random() < (0.3 if last > first else 0.6)
+        pieces = self.said_as_lists(part, said, first, last, rng) if lists else self.said_again(part, said, first, last, count, rng)
+        return pieces, calls, needs_today, []
+
+    def said_as_lists(self, part, said, first, last, rng):
+        """Each repeated slot as a list of its values: "Oslo and Rome on Monday and Friday respectively"."""
+        pieces = []
+        for i, piece in enumerate(part):
+            if isinstance(piece, str):
+                pieces.append(self.swap_nouns(piece))
+            elif piece.surface is not None:
+                pieces.append((V.join_list([surface for surface, _, _ in said[i]], rng),))
+        if last > first and isinstance(pieces[-1], str):
+            pieces[-1] = pieces[-1].rstrip(".?! ") + rng.choice((" respectively", ", respectively", ", in that order"))
+        elif last > first:
+            pieces.append(rng.choice((" respectively", ", respectively", " each", ", in this order")))
+        return pieces
+
+    def said_again(self, part, said, first, last, count, rng):
+        def stretch(begin, end, n):
+            return [self.swap_nouns(p) if isinstance(p, str) else (said[i][n % len(said[i])][0],) for i, p in enumerate(part) if begin <= i <= end and not (isinstance(p, Slot) and p.surface is None)]
+        lead = LEAD.search(part[first - 1]) if first and isinstance(part[first - 1], str) else None
+        pieces = stretch(0, last, 0)
+        joiner = rng.choice((" and ", ", and ", " and also ", "; ", ", then ", " as well as ", ", plus ", " and then "))
+        for n in range(1, count):
+            between = joiner if n == count - 1 else ", "
+            pieces += [between + (self.swap_nouns(lead.group(1)) + " " if lead and rng.random() < 0.75 else ""), *stretch(first, last, n)]
+        return pieces + stretch(last + 1, len(part), 0)
 
     def missing(self, rng, today):
         if not self.seed.tool.missing:
@@ -600,6 +675,28 @@ class SeedTool:
             return None
         body, answer = rng.choice(self.seed.tool.results)
         return vary_result(body, answer, rng, self.lex)
+
+
+def graft_bank(seeds):
+    """Parameters of all seeds that have two or more clauses of their own."""
+    return [(seed, seed.tool.params[name], clauses) for seed in seeds for name, clauses in seed.clauses.items() if len(clauses) > 1]
+
+
+def graft(bank, rng, lex, case, required):
+    """A parameter of some seed, with its hand-written clauses, for use in another tool."""
+    seed, source, clauses = rng.choice(bank)
+    tool = SeedTool.__new__(SeedTool)
+    tool.seed, tool.lex, tool.case, tool.nouns, tool.pattern, tool.members, tool.style = seed, lex, case, {}, None, {}, None
+    own = tool.build_param(source, rng, False)
+    tool.by_name = {source.name: own}
+
+    def draw(rng, today):
+        before, slot, after = rng.choice(clauses)
+        surface, value, relative = tool.say(slot, rng, today)
+        return C.Clause(p for p in (before.lstrip(), (surface,), after) if p), value, relative
+    param = C.Param(own.name, own.words, own.schema, source.kind or source.type.name, draw, rng.random() < 0.4 if required is None else required, True)
+    param.source, param.worded = None, True
+    return param
 
 
 def vary_result(body, answer, rng, lex):

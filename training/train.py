@@ -20,7 +20,7 @@ import data
 from model import CONFIGS, Model, rope_tables
 
 PLACES = data.CHUNK * data.ROW // 2
-RATES = {"nano": (0.02, 3e-3), "mini": (0.015, 2e-3)}
+RATES = {"nano": (0.015, 2.2e-3), "mini": (0.012, 1.6e-3)}
 
 
 @torch.compile
@@ -106,6 +106,7 @@ def main():
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--limit", type=float, default=330)
     parser.add_argument("--workers", type=int, default=15)
+    parser.add_argument("--rate", type=float, default=1, help="factor on both peak rates")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -124,7 +125,7 @@ def run(options, loader):
     model = Model(config).cuda()
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and n.startswith("layers.")]
     others = [p for n, p in model.named_parameters() if not (p.ndim == 2 and n.startswith("layers."))]
-    muon_rate, adam_rate = RATES[options.size]
+    muon_rate, adam_rate = (rate * options.rate for rate in RATES[options.size])
     muon, adam = Muon(matrices, muon_rate), torch.optim.AdamW(others, lr=adam_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
     cos, sin = rope_tables(config, data.ROW, "cuda")
     masks = torch.compile(block_mask)

@@ -49,16 +49,17 @@ class Lexicon:
     """Words for names and values that no phrase explains: hand lists, words of the seeds, invented words."""
 
     def __init__(self, extra=(), contexts=None):
+        self.graft = None  # set by the generator: makes a parameter worded by some seed
         self.contexts = contexts or {}  # kind -> [(text before, text behind)] of values in the seeds
         self.words = sorted(set(W.NOUNS) | set(W.ADJECTIVES) | set(W.VERBS) | set(extra))
 
     def word(self, rng):
         roll = rng.random()
-        return pseudo(rng) if roll < 0.1 else spliced(rng) if roll < 0.25 else rng.choice(self.words)
+        return pseudo(rng) if roll < 0.07 else spliced(rng) if roll < 0.17 else rng.choice(self.words)
 
     def noun(self, rng):
         roll = rng.random()
-        return pseudo(rng) if roll < 0.08 else spliced(rng) if roll < 0.2 else rng.choice(W.NOUNS)
+        return pseudo(rng) if roll < 0.05 else spliced(rng) if roll < 0.13 else rng.choice(W.NOUNS)
 
 
 def say_small(n):
@@ -111,6 +112,8 @@ def say_number(n, rng):
             return str(n)
     if n == 12 and rng.random() < 0.2:
         return "a dozen"
+    if n in (6, 24) and rng.random() < 0.2:
+        return "half a dozen" if n == 6 else "two dozen"
     if n == 2 and rng.random() < 0.1:
         return rng.choice(("a couple of", "a pair of"))
     if 0 <= n <= 20 and rng.random() < 0.3 or 0 <= n < 100 and rng.random() < 0.12:
@@ -228,11 +231,25 @@ def person(rng):
 def code(rng):
     def block(letters, n):
         return "".join(rng.choice(letters) for _ in range(n))
-    upper, digits = "ABCDEFGHJKLMNPQRSTUVWXYZ", "0123456789"
-    return rng.choice((block(upper, 2) + "-" + block(digits, 4), block(upper, 3) + block(digits, 3), block(digits, 6), block(upper, 1) + block(digits, rng.randint(1, 3)),
-                       rng.choice(W.NOUNS) + "_" + block(digits, 3), block(upper, 3) + "-" + block(digits, 2), "#" + block(digits, 4), block("0123456789abcdef", 8),
-                       rng.choice(W.NOUNS)[:3].upper() + "-" + block(digits, 4), block(digits, 3) + "-" + block(digits, 3), block(upper, 4), block(digits, rng.randint(3, 9)),
-                       rng.choice(W.NOUNS) + "-" + block(digits, 2), block(upper, 2) + block(digits, 2) + block(upper, 2)))
+    n = rng.randrange(len(CODES) + 3)
+    return CODES[n](block, rng) if n < len(CODES) else patterned(rng)
+
+
+UPPER, DIGIT = "ABCDEFGHJKLMNPQRSTUVWXYZ", "0123456789"
+CODES = [
+    lambda b, r: b(UPPER, 2) + "-" + b(DIGIT, 4), lambda b, r: b(UPPER, 3) + b(DIGIT, 3), lambda b, r: b(DIGIT, 6), lambda b, r: b(UPPER, 1) + b(DIGIT, r.randint(1, 3)),
+    lambda b, r: r.choice(W.NOUNS) + "_" + b(DIGIT, 3), lambda b, r: b(UPPER, 3) + "-" + b(DIGIT, 2), lambda b, r: "#" + b(DIGIT, 4), lambda b, r: b("0123456789abcdef", 8),
+    lambda b, r: r.choice(W.NOUNS)[:3].upper() + "-" + b(DIGIT, 4), lambda b, r: b(DIGIT, 3) + "-" + b(DIGIT, 3), lambda b, r: b(UPPER, 4), lambda b, r: b(DIGIT, r.randint(3, 9)),
+    lambda b, r: r.choice(W.NOUNS) + "-" + b(DIGIT, 2), lambda b, r: b(UPPER, 2) + b(DIGIT, 2) + b(UPPER, 2)]
+
+
+def patterned(rng):
+    """Blocks of letters and digits with one kind of separator, a space as well."""
+    blocks = []
+    for _ in range(rng.choice((2, 2, 2, 3, 3, 4))):
+        letters = rng.choice(("ABCDEFGHJKLMNPQRSTUVWXYZ", "0123456789", "0123456789", "abcdefghijkmnpqrstuvwxyz"))
+        blocks.append("".join(rng.choice(letters) for _ in range(rng.choice((1, 1, 2, 2, 3, 4)))))
+    return rng.choice((" ", " ", "-", "/", ".", ":", "")).join(blocks)
 
 
 def domain(rng, lex):

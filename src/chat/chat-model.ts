@@ -62,6 +62,8 @@ export interface ChatRequest extends ChatSampling {
   readonly parallelToolCalls?: boolean;
   /** Of the text; calls of tools stay possible beside it unless toolChoice rules them out. */
   readonly responseFormat?: ResponseFormat;
+  /** False: nothing holds the answer to the schemas of the tools, for measuring what that does; true by default. */
+  readonly guided?: boolean;
   /** More variables for the chat template, e.g. Qwen3's enable_thinking. */
   readonly templateArguments?: Readonly<Record<string, unknown>>;
   readonly cacheSalt?: string;

@@ -88,7 +88,7 @@ export class LocalModel implements ChatModel, AsyncDisposable {
     const tools = callableTools(request);
     const prompt = this.prompt({ ...request, tools: request.toolChoice === 'none' ? [] : request.tools });
     const start = this.#startOf(prompt);
-    const grammar = answerGrammar(this.#family, request, start, (tag) => this.#isSpecial(tag));
+    const grammar = request.guided === false ? null : answerGrammar(this.#family, request, start, (tag) => this.#isSpecial(tag));
     const begun = start.reasoning === 'begun' ? this.#family.reasoning.open : start.begun;
     const parser = new OutputParser(this.#family, { tools: tools.map(({ name }) => name), begun });
     return this.#generate(this.#fitting(prompt, (text) => this.tokenizer.encode(text)), request, { grammar, parser });

@@ -1,10 +1,12 @@
+import { writeFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { evaluateBfcl } from '../evaluate/bfcl.ts';
 import type { BfclReport } from '../evaluate/bfcl.ts';
 import { evaluateCalls, readCallSet } from '../evaluate/calls.ts';
-import type { CallsReport } from '../evaluate/calls.ts';
+import type { CallAnswer, CallsReport } from '../evaluate/calls.ts';
 import type { BackendName } from '../backend/open.ts';
 import { evaluateLogits, readReferenceLogits, writeReferenceLogits } from '../evaluate/logits.ts';
+import { evaluatePerplexity } from '../evaluate/perplexity.ts';
 import { checkTokenizer, readCases } from '../evaluate/tokenizer.ts';
 import type { Precision } from '../model/load.ts';
 import { ensureQuantized } from '../quantize/cache.ts';
@@ -15,7 +17,7 @@ import type { ModelFlags } from './models.ts';
 import { progress, reportErrors } from './terminal.ts';
 
 export function evaluateCommand(): Command {
-  return new Command('evaluate').description('measure what a model computes').addCommand(logitsCommand()).addCommand(tokenizerCommand()).addCommand(callsCommand()).addCommand(bfclCommand()).addCommand(maskbenchCommand()).addCommand(suiteCommand());
+  return new Command('evaluate').description('measure what a model computes').addCommand(logitsCommand()).addCommand(tokenizerCommand()).addCommand(callsCommand()).addCommand(bfclCommand()).addCommand(perplexityCommand()).addCommand(maskbenchCommand()).addCommand(suiteCommand());
 }
 
 interface LogitsFlags {
@@ -74,6 +76,8 @@ function runTokenizer(directory: string, file: string, json: boolean): void {
 interface CallsFlags extends ModelFlags {
   readonly data: string;
   readonly limit?: number;
+  readonly answers?: string;
+  readonly guided: boolean;
   readonly json: boolean;
 }
 
@@ -81,8 +85,10 @@ function callsCommand(): Command {
   const command = new Command('calls')
     .description('tool calls of a model on the held-out set: greedy, in batches')
     .argument('<model-dir>', 'checkpoint')
-    .option('--data <file>', 'the set', 'training/heldout.json')
-    .option('--limit <n>', 'only the first items', integerFrom(1));
+    .option('--data <file>', 'the set', 'training/heldout.json.gz')
+    .option('--limit <n>', 'only the first items', integerFrom(1))
+    .option('--answers <file>', 'write what the model did with every item, as JSON lines')
+    .option('--no-guided', "do not hold answers to the tools' schemas");
   return modelOptions(command)
     .option('--json', 'print the result as JSON', false)
     .action((directory: string, flags: CallsFlags) => reportErrors(() => runCalls(directory, flags)));
@@ -94,9 +100,11 @@ async function runCalls(directory: string, flags: CallsFlags): Promise<void> {
   const bar = progress();
   try {
     const onProgress = (done: number, total: number): void => bar.update(`${done} of ${total} conversations`, done, total);
-    const report = await evaluateCalls(model, { tools, items: items.slice(0, flags.limit) }, { concurrency: 16, maxTokens: 256, onProgress });
+    const answers: CallAnswer[] = [];
+    const report = await evaluateCalls(model, { tools, items: items.slice(0, flags.limit) }, { concurrency: 16, maxTokens: 256, guided: flags.guided, onProgress, onAnswer: (answer) => answers.push(answer) });
     bar.stop();
-    process.stdout.write(flags.json ? `${JSON.stringify({ model: model.id, precision: flags.precision, ...report })}\n` : callsTable(report));
+    if (flags.answers !== undefined) writeFileSync(flags.answers, answers.sort((a, b) => a.index - b.index).map((answer) => `${JSON.stringify(answer)}\n`).join(''));
+    process.stdout.write(flags.json ? `${JSON.stringify({ model: model.id, precision: flags.precision, guided: flags.guided, ...report })}\n` : callsTable(report));
   } finally {
     bar.stop();
     await model.close();
@@ -109,9 +117,39 @@ function callsTable({ items, exact, abstention, falseRefusals, byKind, seconds }
   return `${[head, ...rows].join('\n')}\nexact calls ${percent(exact).trim()}, abstention ${percent(abstention).trim()}, false refusals ${percent(falseRefusals).trim()}; ${items} items in ${seconds.toFixed(0)} s\n`;
 }
 
+interface PerplexityFlags {
+  readonly data: string;
+  readonly limit?: number;
+  readonly precision: Precision;
+  readonly backend: BackendName;
+  readonly json: boolean;
+}
+
+function perplexityCommand(): Command {
+  return new Command('perplexity')
+    .description('perplexity of the wanted calls of the held-out set')
+    .argument('<model-dir>', 'checkpoint; quantized on the way where w4a8kv4 needs it')
+    .option('--data <file>', 'the set', 'training/heldout.json.gz')
+    .option('--limit <n>', 'only the first items', integerFrom(1))
+    .addOption(new Option('--precision <name>', 'weights, activations and cache').choices(['full', 'w4a8kv4']).default('w4a8kv4'))
+    .addOption(new Option('--backend <name>', 'where to run').choices(['auto', 'reference', 'cpu', 'cuda']).default('auto'))
+    .option('--json', 'print the result as JSON', false)
+    .action((directory: string, flags: PerplexityFlags) => reportErrors(() => runPerplexity(directory, flags)));
+}
+
+async function runPerplexity(directory: string, { data, limit, precision, backend, json }: PerplexityFlags): Promise<void> {
+  const { tools, items } = readCallSet(data);
+  const bar = progress();
+  const weights = precision === 'w4a8kv4' ? await ensureQuantized(directory) : directory;
+  const report = await evaluatePerplexity(directory, weights, { tools, items: items.slice(0, limit) }, { precision, backend }, (done, total) => bar.update(`${done} of ${total} answers`, done, total));
+  bar.stop();
+  process.stdout.write(json ? `${JSON.stringify({ precision, ...report })}\n` : `perplexity ${report.perplexity.toFixed(4)} over ${report.tokens} tokens of ${report.items} answers\n`);
+}
+
 interface BfclFlags extends ModelFlags {
   readonly data: string;
   readonly model: string;
+  readonly guided: boolean;
   readonly json: boolean;
 }
 
@@ -119,7 +157,8 @@ function bfclCommand(): Command {
   const command = new Command('bfcl')
     .description('single-turn Python categories of the Berkeley Function-Calling Leaderboard v4, by its AST rules: greedy')
     .requiredOption('--data <dir>', 'directory with BFCL_v4_<category>.json and possible_answer/')
-    .requiredOption('--model <dir>', 'checkpoint');
+    .requiredOption('--model <dir>', 'checkpoint')
+    .option('--no-guided', "do not hold answers to the tools' schemas");
   return modelOptions(command)
     .option('--json', 'print the result as JSON', false)
     .action((flags: BfclFlags) => reportErrors(() => runBfcl(flags)));
@@ -129,9 +168,9 @@ async function runBfcl(flags: BfclFlags): Promise<void> {
   const model = await openWithProgress(flags.model, flags);
   const bar = progress();
   try {
-    const report = await evaluateBfcl(model, flags.data, { concurrency: 16, maxTokens: 256, onProgress: (category, done, total) => bar.update(category, done, total) });
+    const report = await evaluateBfcl(model, flags.data, { concurrency: 16, maxTokens: 256, guided: flags.guided, onProgress: (category, done, total) => bar.update(category, done, total) });
     bar.stop();
-    process.stdout.write(flags.json ? `${JSON.stringify({ model: model.id, precision: flags.precision, ...report })}\n` : bfclTable(report));
+    process.stdout.write(flags.json ? `${JSON.stringify({ model: model.id, precision: flags.precision, guided: flags.guided, ...report })}\n` : bfclTable(report));
   } finally {
     bar.stop();
     await model.close();

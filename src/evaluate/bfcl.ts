@@ -56,6 +56,8 @@ export interface BfclReport {
 export interface BfclOptions {
   readonly concurrency: number;
   readonly maxTokens: number;
+  /** Whether answers are held to the tools' schemas. */
+  readonly guided?: boolean;
   readonly onProgress?: (category: BfclCategory, done: number, total: number) => void;
 }
 
@@ -80,7 +82,7 @@ async function evaluateCategory(model: ChatModel, directory: string, category: B
   const ask = async (): Promise<void> => {
     while (next < items.length) {
       const item = items[next++];
-      const calls = await callsOf(model, item, options.maxTokens);
+      const calls = await callsOf(model, item, options);
       options.onProgress?.(category, ++done, items.length);
       if (calls === null) {
         tooLong++;
@@ -97,11 +99,11 @@ async function evaluateCategory(model: ChatModel, directory: string, category: B
 }
 
 /** Null where the prompt does not fit. */
-async function callsOf(model: ChatModel, item: BfclItem, maxTokens: number): Promise<ToolCall[] | null> {
+async function callsOf(model: ChatModel, item: BfclItem, { maxTokens, guided }: BfclOptions): Promise<ToolCall[] | null> {
   const messages: ChatMessage[] = item.question[0];
   const calls: ToolCall[] = [];
   try {
-    for await (const event of model.stream({ messages, tools: item.function.map(toTool), temperature: 0, maxTokens })) {
+    for await (const event of model.stream({ messages, tools: item.function.map(toTool), temperature: 0, maxTokens, guided })) {
       if (event.type === 'tool-call') calls.push(event.call);
     }
   } catch (error) {

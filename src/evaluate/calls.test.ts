@@ -41,3 +41,12 @@ test('counts exact calls, right tools, refusals and abstention', async () => {
   expect(report.byKind.parallel).toEqual({ items: 2, exact: 1 / 2, tool: 1, refused: 0 });
   expect(report.byKind.missing).toBeUndefined();
 });
+
+test('accepts the other values that an item names, and arguments left out where null is among them', async () => {
+  const lenient = (content: string): CallItem => ({ ...item('call', content, add(1)), accept: [{ a: [2, null], b: [null, 7] }] });
+  const texts = ['add({"a": 1})', 'add({"a": 2})', 'add({})', 'add({"a": 1, "b": 7})', 'add({"a": 3})', 'add({"a": 1, "b": 8})', 'add({"a": 1, "c": 7})', 'add([1])'];
+  const exact: boolean[] = [];
+  const set = { ...SET, items: texts.map(lenient) };
+  await evaluateCalls(scripted, set, { concurrency: 1, maxTokens: 16, onAnswer: (answer) => exact.push(answer.exact) });
+  expect(exact).toEqual([true, true, true, true, false, false, false, false]);
+});
