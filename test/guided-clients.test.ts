@@ -116,7 +116,7 @@ describe('formats', () => {
   });
 
   test('what the mask let through is told', async () => {
-    const { choices } = await client.chat.completions.create({ ...greedy, logprobs: true, ...more({ legal_mass: true, guided_choice: ['alphabet', 'beta'] }) });
+    const { choices } = await client.chat.completions.create({ ...greedy, logprobs: true, ...more({ legal_mass: true, guided_choice: ['red cabbage soup', 'blue cheese sauce'] }) });
     const scores = choices[0].logprobs?.content as unknown as { logprob: number; legal_mass: number; forced: boolean }[];
     expect(scores.length).toBeGreaterThan(0);
     for (const { logprob, legal_mass: mass } of scores) {
