@@ -41,7 +41,7 @@ interface Round {
 
 /** One request after the other, each to its end. The prompts lie in the prefix cache from the first, unmeasured round on, as an agent's do. */
 export async function benchCalls({ directory, backend, threads, items, rounds }: CallsOptions): Promise<BenchResult> {
-  const set = readCallSet('training/heldout.json');
+  const set = readCallSet('training/heldout.json.gz');
   const calls = set.items.filter(({ kind }) => kind === 'call');
   const asks = calls
     .filter((_, i) => i % Math.max(1, Math.floor(calls.length / items)) === 0)

@@ -23,9 +23,9 @@ export const DIMENSIONS: Readonly<Record<string, Dimensions>> = {
 
 const GROUP = 128;
 const CHUNK = 8 << 20;
-const LAYOUT = 1;
+const LAYOUT = 2;
 
-/** The directory of a W4A8KV4 checkpoint (group 128, embedding and head in 4 bits), made once and kept in the temporary directory. */
+/** The directory of a W4A8KV4 checkpoint (group 128, embedding and head in 8 bits, as `quantize` makes them), made once and kept in the temporary directory. */
 export function randomCheckpoint(name: string): string {
   const dimensions = DIMENSIONS[name];
   if (dimensions === undefined) throw new RangeError(`dimensions ${name} are not known; known: ${Object.keys(DIMENSIONS).join(', ')}`);
@@ -53,6 +53,10 @@ function plan(d: Dimensions): Planned[] {
     { name: `${name}.m`, dtype: 'I8', shape: [N, K / GROUP] },
     { name: `${name}.s0`, dtype: 'F32', shape: [N] },
   ];
+  const w8 = (name: string): Planned[] => [
+    { name: `${name}.qweight`, dtype: 'I8', shape: [d.vocabulary, d.hidden] },
+    { name: `${name}.s0`, dtype: 'F32', shape: [d.vocabulary] },
+  ];
   const norm = (name: string): Planned => ({ name: `${name}.weight`, dtype: 'F32', shape: [d.hidden] });
   const layers = Array.from({ length: d.layers }, (_, i) => `model.layers.${i}.`).flatMap((prefix) => [
     norm(`${prefix}input_layernorm`),
@@ -65,7 +69,7 @@ function plan(d: Dimensions): Planned[] {
     ...linear(`${prefix}mlp.up_proj`, d.intermediate, d.hidden),
     ...linear(`${prefix}mlp.down_proj`, d.hidden, d.intermediate),
   ]);
-  return [...linear('model.embed_tokens', d.vocabulary, d.hidden), ...layers, norm('model.norm'), ...(d.tied ? [] : linear('lm_head', d.vocabulary, d.hidden))];
+  return [...w8('model.embed_tokens'), ...layers, norm('model.norm'), ...(d.tied ? [] : w8('lm_head'))];
 }
 
 /** Codes are random; scales make rows of about unit norm: s1 = 8 and m = −60 centre the group, s0 is small. */
@@ -82,6 +86,7 @@ function fill(writer: CheckpointWriter, name: string, dtype: Planned['dtype'], e
     if (name.endsWith('.s1')) chunk.fill(8);
     else if (name.endsWith('.m')) chunk.fill(256 - 60);
     else for (let i = 0; i < chunk.length; i++) chunk[i] = (state = Math.imul(state, 1664525) + 1013904223) >>> 24;
+    if (dtype === 'I8') chunk.forEach((byte, i) => byte === 0x80 && (chunk[i] = 0)); // codes go from −127 to 127
     writer.write(name, start, chunk);
   }
 }
@@ -101,6 +106,6 @@ function config(d: Dimensions): Record<string, unknown> {
     rms_norm_eps: 1e-5,
     rope_parameters: { rope_type: 'default', rope_theta: 500000 },
     tie_word_embeddings: d.tied,
-    quantization_config: { quant_method: 'tetrad', version: 1, group_size: GROUP, embedding: 'w4', head: 'w4', steps: ['random'] },
+    quantization_config: { quant_method: 'tetrad', version: 1, group_size: GROUP, embedding: 'w8', head: 'w8', steps: ['random'] },
   };
 }
