@@ -1,8 +1,16 @@
 /** What grammars cost: compiling a schema, and the mask of a token, at the vocabulary sizes of real models. */
+import type { BackendName } from '../src/backend/open.ts';
+import { ENGINE_DEFAULTS, type EngineOptions } from '../src/engine/client.ts';
+import { engineOver, stepLimits } from '../src/engine/engine.ts';
+import { GREEDY } from '../src/engine/sampling.ts';
 import { syntheticVocabulary } from '../src/evaluate/synthetic-vocabulary.ts';
+import { compileGrammar } from '../src/grammar/compile.ts';
 import { compileSchema } from '../src/grammar/schema.ts';
 import { createMatcher } from '../src/grammar/matcher.ts';
 import { Vocabulary } from '../src/grammar/trie.ts';
+import { loadModel } from '../src/model/load.ts';
+import { randomCheckpoint } from './random-model.ts';
+import { median } from './report.ts';
 import type { BenchResult } from './report.ts';
 
 interface Case {
@@ -47,7 +55,48 @@ function quantile(values: readonly number[], part: number): number {
   return values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(part * values.length))];
 }
 
-export function benchGrammar({ quick }: { readonly quick: boolean }): BenchResult {
+const CONCURRENCY = 64;
+
+/** One token after the other of 64 requests, with masks and without: what guided decoding costs a full batch. */
+async function throughput({ dimensions, backend, threads, quick }: GrammarBenchOptions): Promise<Record<string, number>> {
+  const options: EngineOptions = { ...ENGINE_DEFAULTS, backend, threads, maxBatchSize: CONCURRENCY, cacheTokens: CONCURRENCY * 96, prefixCaching: false, drafts: false, forcing: false };
+  const model = await loadModel(randomCheckpoint(dimensions), { ...options, ...stepLimits(options) });
+  try {
+    const { vocabSize } = model.config;
+    const vocabulary = new Vocabulary(syntheticVocabulary(vocabSize), [0]);
+    // So many of what the cases hold that none comes to its end.
+    const grammars = CASES.map(({ schema }) => compileGrammar({ kind: 'repeat', item: { kind: 'schema', schema }, min: 100, max: null, separator: ' ' }));
+    const outputTokens = quick ? 16 : 48;
+    let generated = 0;
+    const engine = engineOver(model, options, (outputs) => outputs.forEach(({ tokens }) => (generated += tokens.length)));
+    const round = (isGuided: boolean): number => {
+      generated = 0;
+      for (let i = 0; i < CONCURRENCY; i++) {
+        const prompt = Array.from({ length: 8 }, (_, k) => 1 + ((i * 911 + k * 131) % (vocabSize - 1)));
+        const sampling = { ...GREEDY, temperature: 1, seed: i, ignoreEos: true, maxTokens: outputTokens };
+        engine.add(i, { prompt, sampling }, isGuided ? createMatcher(grammars[i % grammars.length], vocabulary) : null);
+      }
+      const start = performance.now();
+      while (engine.hasWork) engine.step();
+      return (1000 * generated) / (performance.now() - start);
+    };
+    const rounds = Array.from({ length: quick ? 2 : 6 }, () => [round(false), round(true)]).slice(1);
+    const [free, guided] = [0, 1].map((side) => median(rounds.map((speeds) => speeds[side])));
+    return { concurrency: CONCURRENCY, 'free tok/s': free, 'guided tok/s': guided, 'cost %': 100 * (1 - median(rounds.map(([without, withMasks]) => withMasks / without))) };
+  } finally {
+    model.close();
+  }
+}
+
+export interface GrammarBenchOptions {
+  readonly dimensions: string;
+  readonly backend: BackendName;
+  readonly threads: number;
+  readonly quick: boolean;
+}
+
+export async function benchGrammar(options: GrammarBenchOptions): Promise<BenchResult> {
+  const { quick } = options;
   const size = 131_072;
   const source = syntheticVocabulary(size);
   const vocabulary = new Vocabulary(source, [0]);
@@ -76,7 +125,8 @@ export function benchGrammar({ quick }: { readonly quick: boolean }): BenchResul
     return { schema: name, ...columns(own) };
   });
   const total = columns(all);
-  return { bench: 'grammar', configuration: { vocabulary: size, rounds }, rows: [...rows, { schema: 'all', ...total }], summary: { compileMs: { p50: total['compile ms p50'], p99: total['compile ms p99'] }, maskUs: { p50: total['mask us p50'], p99: total['mask us p99'] } } };
+  const batch = await throughput(options);
+  return { bench: 'grammar', configuration: { vocabulary: size, rounds, 'model of the batch': `random ${options.dimensions}` }, rows: [...rows, { schema: 'all', ...total }, { schema: 'batch', ...batch }], summary: { batch, compileMs: { p50: total['compile ms p50'], p99: total['compile ms p99'] }, maskUs: { p50: total['mask us p50'], p99: total['mask us p99'] } } };
 }
 
 function columns({ compile, first, again }: Record<'compile' | 'first' | 'again', readonly number[]>) {

@@ -115,15 +115,15 @@ function works(backend: NativeBackend, quick: boolean): Make[] {
     const count = rows > FEW_ROWS ? 1 : Math.ceil((quick ? QUICK_COLD_BYTES : COLD_BYTES) / first.bytes);
     return [first, ...Array.from({ length: count - 1 }, () => keep(resources, backend.packLinear([source], null)))];
   };
-  const linear = (name: string, kind: 'w4' | 'bf16', N: number, K: number, T: number): Make => (resources) => {
-    const source = kind === 'w4' ? w4Source(N, K) : bf16Source(N, K);
+  const linear = (name: string, kind: 'w4' | 'w8' | 'bf16', N: number, K: number, T: number): Make => (resources) => {
+    const source = { w4: w4Source, w8: w8Source, bf16: bf16Source }[kind](N, K);
     const weights = copies(resources, source, T);
-    const input = activation(resources, kind === 'w4' ? 'int8' : 'float', T, K);
+    const input = activation(resources, kind === 'bf16' ? 'float' : 'int8', T, K);
     const out = floats(resources, T * N);
     return {
       op: `linear ${kind}`,
       shape: `${name} ${N}x${K}, ${T} rows`,
-      bytes: weights[0].bytes + T * (kind === 'w4' ? K : 4 * K) + 4 * T * N,
+      bytes: weights[0].bytes + T * (kind === 'bf16' ? 4 * K : K) + 4 * T * N,
       operations: 2 * T * N * K,
       run: (turn) => backend.linear({ size: T, input, weight: weights[turn % weights.length], out }),
     };
@@ -224,6 +224,7 @@ function works(backend: NativeBackend, quick: boolean): Make[] {
     linear('o', 'w4', C, C, 1),
     linear('gateUp', 'w4', 2 * F, C, 1),
     linear('down', 'w4', C, F, 1),
+    linear('head', 'w8', V, C, 1),
     linear('head', 'w4', V, C, 1),
     linear('gateUp', 'w4', 2 * F, C, 4),
     linear('gateUp', 'w4', 2 * F, C, 8),
@@ -283,6 +284,15 @@ function w4Source(N: number, K: number): WeightSource {
     };
   };
   return { name: 'random', kind: 'w4', groupSize: GROUP, outFeatures: N, inFeatures: K, rows };
+}
+
+function w8Source(N: number, K: number): WeightSource {
+  const rows = (start: number, end: number): WeightRows => ({
+    kind: 'w8',
+    q: new Int8Array((end - start) * K).map((_, i) => i * 37),
+    s0: new Float32Array(end - start).fill(0.001),
+  });
+  return { name: 'random', kind: 'w8', groupSize: -1, outFeatures: N, inFeatures: K, rows };
 }
 
 function bf16Source(N: number, K: number): WeightSource {

@@ -1,5 +1,6 @@
 /** The benchmarks by name. */
 import type { BackendName } from '../src/backend/open.ts';
+import { benchCalls } from './calls.ts';
 import { benchGrammar } from './grammar.ts';
 import { benchKernels } from './kernels.ts';
 import { benchLoad } from './load.ts';
@@ -40,7 +41,8 @@ function serving(options: BenchOptions): ServingOptions {
 
 export const BENCHES: Readonly<Record<string, (options: BenchOptions) => BenchResult | Promise<BenchResult>>> = {
   kernels: ({ threads, quick }) => benchKernels({ threads, quick }),
-  grammar: ({ quick }) => benchGrammar({ quick }),
+  grammar: ({ dimensions, backend, threads, quick }) => benchGrammar({ dimensions, backend, threads, quick }),
+  calls: ({ model, backend, threads, quick }) => benchCalls({ directory: model ?? 'models/tetrad-nano', backend, threads, items: quick ? 10 : 30, rounds: quick ? 1 : 7 }),
   load: (options) => {
     const { directory, model } = serving(options);
     return benchLoad(directory, model, options.backend);
@@ -51,7 +53,7 @@ export const BENCHES: Readonly<Record<string, (options: BenchOptions) => BenchRe
 };
 
 /** What runs when no name is given: all but the one that installs a peer. */
-export const DEFAULT_BENCHES = ['kernels', 'grammar', 'load', 'latency', 'throughput'];
+export const DEFAULT_BENCHES = ['kernels', 'grammar', 'calls', 'load', 'latency', 'throughput'];
 
 export async function runBenches(names: readonly string[], options: BenchOptions): Promise<void> {
   for (const name of names) {

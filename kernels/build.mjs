@@ -33,6 +33,11 @@ const PATHS = {
     avx2: { flags: AVX2 },
     portable: { flags: [] },
   },
+  arm64: {
+    i8mm: { flags: ['-march=armv8.2-a+dotprod+i8mm'], base: 'portable', files: OWN },
+    dotprod: { flags: ['-march=armv8.2-a+dotprod'], base: 'portable', files: OWN },
+    portable: { flags: [] },
+  },
 };
 
 const COMPILE = ['-O3', '-std=c++17', '-fPIC', '-fvisibility=hidden', '-ffp-contract=off', '-fno-math-errno', '-fno-strict-aliasing', '-pthread', '-Wall', '-Wextra', '-Wno-psabi', '-Wno-maybe-uninitialized', '-Wno-uninitialized'];
@@ -42,7 +47,7 @@ const LINK = {
   win32: ['-shared', '-static-libstdc++', '-static-libgcc', '-pthread'],
 };
 /** What makes a library of it, not a program. */
-const SHARED = ['-shared', '-dynamiclib', '-Wl,-z,nodelete'];
+const SHARED = new Set(['-shared', '-dynamiclib', '-Wl,-z,nodelete']);
 const EXTENSION = { linux: 'so', darwin: 'dylib', win32: 'dll' };
 const INSTALL = {
   linux: "install a C++ compiler (Debian, Ubuntu: 'apt install g++'; Fedora: 'dnf install gcc-c++')",
@@ -50,22 +55,25 @@ const INSTALL = {
   win32: 'install MinGW-w64 and put g++ on the PATH',
 };
 
-/** The first compiler that answers: [name, first line of --version], or null. */
-function findCompiler() {
+/** The first compiler that answers, with the first line of --version and the architecture that it makes code for; or null. */
+export function findCompiler() {
   for (const name of [process.env.CXX, 'g++', 'clang++']) {
     if (!name) continue;
     const answer = spawnSync(name, ['--version'], { encoding: 'utf8' });
-    if (answer.status === 0) return { name, version: answer.stdout.split('\n')[0] };
+    if (answer.status !== 0) continue;
+    const machine = spawnSync(name, ['-dumpmachine'], { encoding: 'utf8' }).stdout.split('-')[0];
+    return { name, version: answer.stdout.split('\n')[0], target: { x86_64: 'x64', aarch64: 'arm64' }[machine] ?? machine };
   }
   return null;
 }
 
-/** Every object to make: source, object name, flags. */
-function units(extra, check) {
-  const paths = PATHS[process.arch] ?? { portable: { flags: [] } };
-  const once = check ? [...ONCE, 'check'] : ONCE;
-  const list = once.map((file) => ({ source: `${file}.cpp`, object: file, flags: [...COMPILE, ...extra] }));
-  for (const [path, { flags, base = path, files = COMMON }] of Object.entries(paths)) {
+/** Every object to make: source, object name, flags. `only`: names of paths, or all. */
+function units(target, extra, only, check) {
+  const paths = Object.entries(PATHS[target] ?? { portable: { flags: [] } }).filter(([path]) => only.length === 0 || only.includes(path));
+  const have = paths.map(([path]) => `-DTT_HAVE_${path}`);
+  const list = ONCE.map((file) => ({ source: `${file}.cpp`, object: file, flags: [...COMPILE, ...have, ...extra] }));
+  if (check) list.push({ source: 'check.cpp', object: 'check', flags: ['-O1', '-std=c++17', '-pthread', '-Wall', '-Wextra'] });
+  for (const [path, { flags, base = path, files = COMMON }] of paths) {
     for (const file of files) list.push({ source: `${file}.cpp`, object: `${file}-${path}`, flags: [...COMPILE, ...flags, `-DTT_PATH=${path}`, `-DTT_BASE=${base}`, ...extra] });
   }
   return list;
@@ -107,8 +115,9 @@ async function compileAll(compiler, list) {
 }
 
 /**
- * Builds what is stale: the library, or with `check` the program that drives it (cpu/check.cpp). Returns its path, or one line that says what is missing. Flags beyond the usual ones (sanitizers) come
- * from TETRAD_CXXFLAGS and make a library of their own.
+ * Builds what is stale: the library, or with `check` the program that drives it (cpu/check.cpp). Returns its path, or one line that
+ * says what is missing. Flags beyond the usual ones (sanitizers) come from TETRAD_CXXFLAGS, names of the paths to build from TETRAD_PATHS;
+ * each makes a library of its own, and so does a compiler for another architecture.
  * @param {{ quiet?: boolean, check?: boolean }} [options]
  * @returns {Promise<{ path: string } | { missing: string }>}
  */
@@ -117,15 +126,17 @@ export async function buildKernels({ quiet = false, check = false } = {}) {
   if (!(platform in LINK)) return { missing: `the CPU kernels do not build on ${platform}; the reference backend runs instead` };
   const compiler = findCompiler();
   const extra = (process.env.TETRAD_CXXFLAGS ?? '').split(' ').filter(Boolean);
+  const only = (process.env.TETRAD_PATHS ?? '').split(',').filter(Boolean);
   const headers = [join(KERNELS, 'kernels.h'), ...readdirSync(SOURCES).filter((file) => file.endsWith('.h')).sort().map((file) => join(SOURCES, file))];
   const shared = digest(compiler?.version ?? '', ...headers.map((file) => readFileSync(file)));
-  const variant = extra.length > 0 ? '-extra' : '';
+  const target = compiler?.target ?? process.arch;
+  const variant = extra.length + only.length > 0 || target !== process.arch ? `-${digest(target, ...extra, '', ...only).slice(0, 8)}` : '';
   const objects = join(BUILD, `objects${variant}`);
-  const list = units(extra, check).map((unit) => {
+  const list = units(target, extra, only, check).map((unit) => {
     const stamp = digest(shared, unit.flags.join(' '), readFileSync(join(SOURCES, unit.source)));
     return { ...unit, stamp, path: join(objects, `${unit.object}-${stamp}.o`) };
   });
-  const link = [...LINK[platform].filter((flag) => !check || !SHARED.includes(flag)), ...extra];
+  const link = [...LINK[platform].filter((flag) => !check || !SHARED.has(flag)), ...extra];
   const sources = digest(...headers.map((file) => readFileSync(file)), ...list.map((unit) => `${unit.flags.join(' ')} ${digest(readFileSync(join(SOURCES, unit.source)))}`), link.join(' '));
   const library = join(BUILD, check ? `tetrad-check${variant}` : `libtetrad-cpu${variant}.${EXTENSION[platform]}`);
   const stampFile = `${library}.stamp`;

@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-#define TT_ABI 1
+#define TT_ABI 2
 #define TT_EXPORT __attribute__((visibility("default")))
 
 typedef struct tt_context tt_context;
@@ -50,6 +50,7 @@ enum tt_op {
 
   /* size, input (activation[5]), weight (tt_weight), out (f32 [size, N]): out = input * weight^T + bias.
    * w4 takes int8: sum over groups of s1 * sum(x * q) + m * sums, exact in int32, then * scale[t] * s0[n].
+   * w8 takes int8: sum(x * q), exact in int32, then * scale[t] * s0[n].
    * dense takes float32. */
   TT_OP_LINEAR = 3,
 
@@ -100,11 +101,12 @@ TT_EXPORT int tt_allocate(tt_context *, double bytes, void **out);
 TT_EXPORT int tt_free(tt_context *, void *);
 
 /* A weight is made empty, then filled by rows in the layout of the file (src/backend/backend.ts, WeightRows), in any number of calls.
- * dtype: TT_F32, TT_F16, TT_BF16 for dense; TT_U8 for w4, with groupSize 128 or -1. bias: f32 [N] in host memory, or null. */
+ * dtype: TT_F32, TT_F16, TT_BF16 for dense; TT_U8 for w4, with groupSize 128 or -1; TT_I8 for w8. bias: f32 [N] in host memory, or null. */
 TT_EXPORT int tt_weight_create(tt_context *, int dtype, int groupSize, int N, int K, const float *bias, tt_weight **out);
 TT_EXPORT int tt_weight_dense_rows(tt_context *, tt_weight *, int start, int count, const void *values);
 TT_EXPORT int tt_weight_w4_rows(tt_context *, tt_weight *, int start, int count, const uint8_t *q, const uint8_t *s1,
                                 const int8_t *m, const float *s0);
+TT_EXPORT int tt_weight_w8_rows(tt_context *, tt_weight *, int start, int count, const int8_t *q, const float *s0);
 TT_EXPORT int tt_weight_bytes(tt_context *, tt_weight *, double *bytes);
 TT_EXPORT int tt_weight_free(tt_context *, tt_weight *);
 

@@ -54,6 +54,7 @@ describe('exit codes', () => {
     expect(await finish(tetrad('nonsense'))).toEqual({ code: 2, out: '', err: "tetrad: unknown command 'nonsense'\n" });
     for (const flag of [['--port', 'x'], ['--port', '70000'], ['--port', '']]) expect((await finish(tetrad('serve', ...flag))).code).toBe(2);
     expect((await finish(tetrad('run', 'x', '--top-p', '0'))).code).toBe(2);
+    for (const flag of [['--tools', 'f'], ['--call', 'f'], ['--system', 'f']]) expect(await finish(tetrad('run', 'x', '--raw', ...flag))).toMatchObject({ code: 2, err: expect.stringContaining("'--raw' cannot be used with") });
     expect(await finish(tetrad('serve', ...model, '--served-model-name', 'a', 'b'))).toMatchObject({ code: 1, err: expect.stringMatching(/2 names .* for 1 models/u) });
     const failed = await finish(tetrad('run', 'x', '--model', '/nowhere'));
     expect(failed).toMatchObject({ code: 1, out: '' });

@@ -48,6 +48,8 @@ const alarm = {
   },
 };
 const tools = [weather, alarm];
+/** A schema of objects in each other. */
+const nested = (depth: number): unknown => JSON.parse(`${'{"properties": {"a": '.repeat(depth)}{}${'}}'.repeat(depth)}`);
 /** A field that the client's types do not know. */
 const more = (fields: Record<string, unknown>): object => fields;
 
@@ -101,6 +103,11 @@ describe('formats', () => {
   ])('%j', async (fields, expected) => {
     expect(await text(fields)).toMatch(expected);
     expect(await text({ ...fields, temperature: 2, seed: 3 })).toMatch(expected);
+  });
+
+  test("other servers' way to give json_object a schema", async () => {
+    const schema = { type: 'object', properties: { sky: { enum: ['sunny', 'rain'] } }, required: ['sky'] };
+    expect(['sunny', 'rain']).toContain((JSON.parse(await text({ response_format: { type: 'json_object', schema } })) as { sky: string }).sky);
   });
 
   test('completions take formats, too', async () => {
@@ -286,6 +293,25 @@ describe('refused', () => {
     [{ guided_grammar: 'root ::= root "a"' }, /recurs/iu],
   ])('%j', async (fields, message) => {
     expect((await refusal(fields)).message).toMatch(message);
+  });
+
+  test.each([
+    [{ guided_json: 'null' }, 'guided_json', /not a JSON Schema/u],
+    [{ response_format: { type: 'json_object', schema: { type: 'objct' } } }, 'response_format.schema', /"objct" is not a type/u],
+    [{ structured_outputs: { structural_tag: '{}' } }, 'structured_outputs', /structural_tag .* there are json, regex/u],
+    [{ tools, tool_choice: { type: 'function', function: { name: 'fly' } } }, 'tool_choice', /tool_choice: .*"get_weather", "set_alarm"/u],
+    [{ guided_json: `${'{"not":'.repeat(10_000)}{}${'}'.repeat(10_000)}` }, 'guided_json', /guided_json: .*too deep/u],
+    [{ tools: [{ type: 'function', function: { name: 'f', parameters: nested(800) } }] }, 'tools[0].function.parameters', /deeper than 500/u],
+  ])('%#: the field, what is wrong, what there is', async (fields, param, message) => {
+    const error = await refusal(fields);
+    expect(error.param).toBe(param);
+    expect(error.message).toMatch(message);
+  });
+
+  test('a grammar that turns out too ambiguous, with the reason', async () => {
+    const levels = Array.from({ length: 18 }, (_, i) => `n${i + 1} ::= "" | n${i} n${i}`);
+    const error = await refusal({ guided_grammar: ['root ::= n18', 'n0 ::= "" | "a"', ...levels].join('\n') });
+    expect(error).toMatchObject({ code: 'generation_failed', message: expect.stringMatching(/too ambiguous/u) });
   });
 
   test('hostile schemas end refused, and others are served meanwhile', async () => {

@@ -125,22 +125,52 @@ describe('a running engine', () => {
     expect(engine.stats()).toMatchObject({ numRequestsRunning: 0, cacheUsage: 0 });
   });
 
-  test('so does one that fails at once', async () => {
+  /** Too many ways to read what follows `start`. */
+  const ambiguous = (start: string): Grammar => {
     const levels = Array.from({ length: 18 }, (_, i) => `n${i + 1} ::= "" | n${i} n${i}`);
-    const ambiguous = compileGrammar({ kind: 'ebnf', text: ['root ::= n18', 'n0 ::= "" | "a"', ...levels].join('\n') });
-    await expect(collect(engine.generate(request(ambiguous)))).rejects.toThrow(GenerationError);
+    return compileGrammar({ kind: 'ebnf', text: [`root ::= ${start} n18`, 'n0 ::= "" | "a"', ...levels].join('\n') });
+  };
+
+  test('a grammar that fails at once rejects its request', async () => {
+    await expect(collect(engine.generate(request(ambiguous(''))))).rejects.toThrow(GenerationError);
+  });
+
+  test('a special token that ends the text, or is unknown, fails its own request and no other', async () => {
+    for (const token of ['<|im_end|>', '<|nowhere|>']) await expect(collect(engine.generate(request(compileGrammar({ kind: 'special', token }))))).rejects.toThrow(/not a special token/u);
+    expect((await collect(engine.generate(request(grammar)))).finishReason).toBe('stop');
   });
 
   test('a grammar that fails on the way rejects its own request and no other', async () => {
-    const ambiguous = compileGrammar({ kind: 'ebnf', text: 'root ::= "a" root "b" | "a" root "c" | "x"' });
     const outcomes = await Promise.allSettled([
-      collect(engine.generate(request(ambiguous, { maxTokens: 1000, logitBias: [[tokenizer.encode('a')[0], 100]] }))),
+      collect(engine.generate(request(ambiguous('[0-9]+ "x"'), { maxTokens: 1000, logitBias: [[tokenizer.encode('x')[0], 100]] }))),
       collect(engine.generate(request(grammar))),
     ]);
     expect(outcomes[0]).toMatchObject({ status: 'rejected', reason: expect.any(GenerationError) });
     expect(outcomes[0]).toMatchObject({ reason: { message: expect.stringContaining('too ambiguous') } });
     expect(outcomes[1]).toMatchObject({ status: 'fulfilled', value: { finishReason: 'stop' } });
   });
+});
+
+test('drafts change no token and no log-probability, and are often right', async () => {
+  const call = (name: string): Grammar => schema({ type: 'object', properties: { name: { const: name }, arguments: WEATHER }, required: ['name', 'arguments'], additionalProperties: false });
+  const shown = JSON.stringify(WEATHER);
+  const requests = Array.from({ length: 24 }, (_, i): GenerateRequest => {
+    const text = `${shown} ${shown} Rome or Paris for ${i} days, in ${i % 2 === 0 ? 'fahrenheit' : 'celsius'}: `;
+    const drawn = i % 3 === 0 ? {} : { temperature: 0.8, seed: i, topP: 0.95 };
+    const penalties = i % 4 === 0 ? { repetitionPenalty: 1.2, frequencyPenalty: 0.1 } : {};
+    return request(i % 6 === 5 ? undefined : i % 2 === 0 ? call('get_weather') : schema({ type: 'array', items: WEATHER, minItems: 2, maxItems: 3 }), { ...drawn, ...penalties, maxTokens: 90, logprobs: i % 4 < 2 ? null : 2 }, text);
+  });
+  const answers: unknown[] = [];
+  for (const drafts of [false, true]) {
+    const engine = await startEngine(DIRECTORY, { ...OPTIONS, cacheTokens: 4096, drafts });
+    const all = await Promise.all(requests.map((one) => collect(engine.generate(one))));
+    answers.push(all.map(({ events, tokens, forced, finishReason }) => ({ tokens, forced, finishReason, scores: events.flatMap(({ logprobs, legalMass }) => legalMass.map((mass, k) => [mass, logprobs?.[k]])) })));
+    const { draftedTokens, acceptedDraftTokens } = engine.stats();
+    if (!drafts) expect(draftedTokens).toBe(0);
+    else expect(acceptedDraftTokens / draftedTokens).toBeGreaterThan(0.3);
+    await engine.close();
+  }
+  expect(answers[1]).toEqual(answers[0]);
 });
 
 test('without a tokenizer, a request with a grammar is refused, and others are served', async () => {

@@ -6,7 +6,7 @@
  * chunks give is added in double, relative to powers of two. So neither runs nor segments nor threads change a result. Layout of the cache: rope.cpp. */
 #include "rows.h"
 
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+#if defined(TT_BYTE_DOTS)
 #include "kv4_vnni.h"
 #else
 #include "kv4_float.h"
@@ -113,10 +113,10 @@ struct Chunk {
   bool whole;                       /* 64 places of 4 tiles, all of them positions */
 };
 
-/* In double, rounded. */
-TT_INLINE vf capFloats(vf x, float cap) {
+/* The soft cap, in double and rounded, as an exponent of two. */
+static __attribute__((noinline)) vf capped(vf x, float cap) {
   const vd c = splatDouble(cap);
-  return toFloats(c * tanhDoubles(lowDoubles(x) / c), c * tanhDoubles(highDoubles(x) / c));
+  return toFloats(c * tanhDoubles(lowDoubles(x) / c), c * tanhDoubles(highDoubles(x) / c)) * splat(LOG2_E);
 }
 
 /* What a chunk adds to a row, relative to its own maximum. */
@@ -170,68 +170,89 @@ struct LaneSums {
   }
 };
 
-/* Scores of row r, at `position`, to weights. WHOLE: it sees all places of the chunk. `largest`: of the chunk's value scales. */
-template <bool KV4, bool WHOLE> static ChunkPart softmaxRow(const Work &work, const Chunk &chunk, int64_t r, int64_t position, float largest) {
+/* Scores of row r at places i .. of the chunk, as exponents of two where there is no soft cap. */
+template <bool KV4> TT_INLINE vf exponentsOf(const Work &work, int64_t r, int64_t i) {
+  vf s = KV4 ? loadScores(work.weights + r * work.places + i) : load(work.weights + r * work.places + i);
+  if (KV4) s = load(work.scales + i) * s + load(work.scales + work.places + i) * splat(work.rows[r].querySum);
+  return s * splat(work.rows[r].queryScale);
+}
+
+/* Scores of row r, which sees all places of the chunk, to weights. `largest`: of the chunk's value scales. */
+template <bool KV4> static ChunkPart softmaxWhole(const Work &work, int64_t r, float largest) {
+  const int64_t places = work.places;
+  const float *scales = work.scales, softcap = work.args.softcap;
+  float *scores = work.weights + r * places;
+  vf most = splat(-INFINITY);
+  for (int64_t i = 0; i < CHUNK; i += LANES) {
+    vf s = exponentsOf<KV4>(work, r, i);
+    if (softcap != 0.0f) s = capped(s, softcap);
+    most = vmax(most, s);
+    store(scores + i, s);
+  }
+  const float exponent = ceilf(maxLanes(most));
+  LaneSums total, minimum;
+  for (int64_t i = 0; i < CHUNK; i += LANES) {
+    const vf p = exp2Exact(load(scores + i) - splat(exponent));
+    total.add(i % 16, p);
+    if (KV4) {
+      minimum.add(i % 16, p * load(scales + 3 * places + i));
+      storeWeightCodes(roundToInt(p * load(scales + 4 * places + i)), i, places, work.weightCodes + r * CODE_BYTES * places);
+    } else {
+      store(scores + i, p);
+    }
+  }
+  return {exponent, total.sum(), minimum.sum(), KV4 ? largest : 1};
+}
+
+/* The same for row r at `position`, which sees some places. */
+template <bool KV4> static ChunkPart softmaxPart(const Work &work, const Chunk &chunk, int64_t r, int64_t position) {
   const AttendArgs &args = work.args;
   const int64_t lowest = maxOf(chunk.begin, args.window > 0 ? position + 1 - args.window : 0), places = work.places;
   const float *scales = work.scales;
   float *scores = work.weights + r * places;
-  const RowState &row = work.rows[r];
-  const vf sum = splat(row.querySum), scale = splat(row.queryScale);
-  vf most = splat(-INFINITY), most8 = {};
+  vf most = splat(-INFINITY), largest = {};
   for (int tile = 0; tile < chunk.count; tile++) {
     const Seen seen = seenOf(chunk, tile, lowest, position);
     for (int u = 0; u < 16; u += LANES) {
       const int64_t i = tile * 16 + u;
-      vf s = KV4 ? loadScores(scores + i) : load(scores + i);
-      if (KV4) s = load(scales + i) * s + load(scales + places + i) * sum;
-      s = s * scale;
-      if (args.softcap != 0.0f) s = capFloats(s, args.softcap) * splat(LOG2_E);
-      if (!WHOLE) {
-        const vi lanes = seenLanes(seen, u);
-        s = lanes ? s : splat(-INFINITY);
-        if (KV4) most8 = vmax(most8, (vf)((vi)load(scales + 2 * places + i) & lanes));
-      }
+      const vi lanes = seenLanes(seen, u);
+      vf s = exponentsOf<KV4>(work, r, i);
+      if (args.softcap != 0.0f) s = capped(s, args.softcap);
+      s = lanes ? s : splat(-INFINITY);
+      if (KV4) largest = vmax(largest, (vf)((vi)load(scales + 2 * places + i) & lanes));
       most = vmax(most, s);
       store(scores + i, s);
     }
   }
   uint8_t *codes = work.weightCodes + r * CODE_BYTES * places;
   const float highest = maxLanes(most);
-  if (!WHOLE && highest == -INFINITY) {
+  if (highest == -INFINITY) {
     for (int64_t i = 0; i < chunk.count * 16; i += LANES) {
       store(scores + i, vf{});
       if (KV4) storeWeightCodes(vi{}, i, places, codes);
     }
     return {-INFINITY, 0, 0, 1};
   }
-  if (KV4 && !WHOLE) largest = maxLanes(most8);
-  const float exponent = ceilf(highest);
-  const vf inverse = unitsOf(largest);
+  const float exponent = ceilf(highest), unit = KV4 ? maxLanes(largest) : 1;
+  const vf inverse = unitsOf(unit);
   LaneSums total, minimum;
   for (int tile = 0; tile < chunk.count; tile++) {
     const Seen seen = seenOf(chunk, tile, lowest, position);
     for (int u = 0; u < 16; u += LANES) {
       const int64_t i = tile * 16 + u;
-      vf p = exp2Exact(load(scores + i) - splat(exponent));
-      if (!WHOLE) p = (vf)((vi)p & seenLanes(seen, u));
+      const vi lanes = seenLanes(seen, u);
+      const vf p = (vf)((vi)exp2Exact(load(scores + i) - splat(exponent)) & lanes);
       total.add(u, p);
-      if (!KV4) {
-        store(scores + i, p);
-        continue;
-      }
-      vf least = load(scales + 3 * places + i), units;
-      if (WHOLE) {
-        units = load(scales + 4 * places + i);
+      if (KV4) {
+        minimum.add(u, p * (vf)((vi)load(scales + 3 * places + i) & lanes));
+        const vf units = (vf)((vi)(load(scales + 2 * places + i) * inverse) & lanes);
+        storeWeightCodes(roundToInt(p * units), i, places, codes);
       } else {
-        least = (vf)((vi)least & seenLanes(seen, u));
-        units = (vf)((vi)(load(scales + 2 * places + i) * inverse) & seenLanes(seen, u));
+        store(scores + i, p);
       }
-      minimum.add(u, p * least);
-      storeWeightCodes(roundToInt(p * units), i, places, codes);
     }
   }
-  return {exponent, total.sum(), minimum.sum(), KV4 ? largest : 1};
+  return {exponent, total.sum(), minimum.sum(), unit};
 }
 
 /* 2^x for whole x of at most 0. */
@@ -286,7 +307,7 @@ template <bool KV4> static void attendChunk(const Work &work, const Chunk &chunk
     for (int64_t i = 0; i < R; i++) {
       const int64_t position = positions[(r + i) / work.heads];
       const bool whole = chunk.whole && position >= chunk.begin + CHUNK - 1 && (window == 0 || position + 1 - window <= chunk.begin);
-      parts[i] = (whole ? softmaxRow<KV4, true> : softmaxRow<KV4, false>)(work, chunk, r + i, position, largest);
+      parts[i] = whole ? softmaxWhole<KV4>(work, r + i, largest) : softmaxPart<KV4>(work, chunk, r + i, position);
     }
 #if defined(__AMX_INT8__)
     if (wide) wideValues(chunk.tiles, R, cache->keyBytes, ceilDiv(work.D, 32), weightCodes, places, sum, stride, work.operands);

@@ -20,6 +20,12 @@ uint64_t readAll(const uint8_t *memory, int64_t bytes) {
   return result;
 }
 
+#if defined(__aarch64__)
+#define VECTOR_OPERAND(v) "+w"(v)
+#else
+#define VECTOR_OPERAND(v) "+x"(v)
+#endif
+
 /* Twelve chains of four-way byte products, or four of tile products; the compiler must not know the operands. */
 double multiplyAdds(int64_t rounds) {
   constexpr int CHAINS = 12;
@@ -59,19 +65,19 @@ double multiplyAdds(int64_t rounds) {
   }
   for (int c = 0; c < CHAINS; c++) asm volatile("" ::"v"(acc[c]));
   return (double)rounds * CHAINS * 64 * 2;
-#elif defined(__AVXVNNI__)
+#elif defined(TT_BYTE_DOTS)
   vi acc[CHAINS] = {}, b = splatInt(0x05050505);
   vu a = (vu)splatInt(0x03030303);
   for (int64_t i = 0; i < rounds; i += 8) {
-    asm volatile("" : "+x"(a), "+x"(b));
+    asm volatile("" : VECTOR_OPERAND(a), VECTOR_OPERAND(b));
 #pragma GCC unroll 8
     for (int u = 0; u < 8; u++) {
 #pragma GCC unroll 12
       for (int c = 0; c < CHAINS; c++) acc[c] = dotBytes(acc[c], a, b);
     }
   }
-  for (int c = 0; c < CHAINS; c++) asm volatile("" ::"x"(acc[c]));
-  return (double)rounds * CHAINS * 32 * 2;
+  for (int c = 0; c < CHAINS; c++) asm volatile("" : VECTOR_OPERAND(acc[c]));
+  return (double)rounds * CHAINS * LANES * 4 * 2;
 #elif defined(__AVX2__)
   __m256i acc[CHAINS], a = _mm256_set1_epi8(3), b = _mm256_set1_epi8(5);
   for (int c = 0; c < CHAINS; c++) acc[c] = _mm256_setzero_si256();

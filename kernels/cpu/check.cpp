@@ -237,6 +237,35 @@ Case linearW4(Random random, int size, int N, int K, int group, bool bias) {
           }};
 }
 
+struct W8 {
+  int N, K;
+  std::vector<int8_t> q;
+  std::vector<float> s0;
+  W8(Random &random, int n, int k) : N(n), K(k) {
+    for (int64_t i = 0; i < (int64_t)N * K; i++) q.push_back((int8_t)random.integer(-128, 127));
+    for (int i = 0; i < N; i++) s0.push_back(0.001f + random.uniform() * 0.01f);
+  }
+  tt_weight *on(Device &device, const float *bias = nullptr) const {
+    tt_weight *w = device.weight(TT_I8, -1, N, K, bias);
+    device.check(tt_weight_w8_rows(device.context, w, 0, N, q.data(), s0.data()));
+    return w;
+  }
+};
+
+Case linearW8(Random random, int size, int N, int K) {
+  const auto weight = std::make_shared<W8>(random, N, K);
+  const auto bias = std::make_shared<std::vector<float>>(random.normals(N));
+  const auto input = std::make_shared<Rows8>(randomRows(random, size, K));
+  char name[160];
+  snprintf(name, sizeof name, "linear w8, %d rows, N %d, K %d", size, N, K);
+  return {name, size, [=](Device &device, int64_t from, int64_t to) {
+            float *out = (float *)device.allocate((size_t)((to - from) * N) * 4);
+            device.op(TT_OP_LINEAR, joined({{(double)(to - from)}, wordsOf(uploadRows(device, *input, from, to, size, K)), {Device::word(weight->on(device, bias->data())), Device::word(out)}}));
+            device.run();
+            return bytesOf(device.download(out, (size_t)((to - from) * N)));
+          }};
+}
+
 Case linearDense(Random random, int size, int N, int K, int dtype) {
   const size_t element = dtype == TT_F32 ? 4 : 2;
   const auto values = std::make_shared<Bytes>((size_t)N * K * element);
@@ -334,12 +363,12 @@ Case attend(Random random, Shape s, std::vector<int> lengths, std::vector<int> q
           }};
 }
 
-Case embed(Random random, int V, int C, int size) {
-  const auto weight = std::make_shared<W4>(random, V, C, 128, false);
+template <class W> Case embed(Random random, int V, int C, int size, const W &table) {
+  const auto weight = std::make_shared<W>(table);
   std::vector<int32_t> tokens, positions;
   for (int t = 0; t < size; t++) tokens.push_back(random.integer(0, V - 1)), positions.push_back(t);
   char name[160];
-  snprintf(name, sizeof name, "embed w4, %d tokens of [%d, %d]", size, V, C);
+  snprintf(name, sizeof name, "embed %s, %d tokens of [%d, %d]", std::is_same<W, W4>::value ? "w4" : "w8", size, V, C);
   return {name, size, [=](Device &device, int64_t from, int64_t to) {
             float *out = (float *)device.allocate((size_t)((to - from) * C) * 4);
             const std::vector<int32_t> some(positions.begin() + from, positions.begin() + to);
@@ -360,13 +389,13 @@ Case sample(Random random, int V, float temperature, float topK, float topP) {
             std::vector<int32_t> entries;
             std::vector<float> params;
             for (int64_t s = from; s < to; s++) {
-              for (const int32_t value : {0, 1, 1, (int32_t)s * 77, 5, -1, 0, 0, (int32_t)s * 5}) entries.push_back(value);
+              for (const int32_t value : {(int32_t)s, 1, 1, (int32_t)s * 77, 5, -1, 0, 0, (int32_t)s * 5}) entries.push_back(value);
               for (const float value : {temperature, topK, topP, 0.0f, 1.1f, 0.1f, 0.1f}) params.push_back(value);
             }
             float *result = (float *)device.allocate((size_t)((to - from) * COLUMNS) * 4);
-            int32_t *tokens = device.upload(std::vector<int32_t>(8, 1));
+            int32_t *tokens = device.upload(std::vector<int32_t>(SIZE * 4, 1));
             float *none = device.upload(std::vector<float>(1, 0));
-            device.op(TT_OP_SAMPLE, {(double)(to - from), (double)V, Device::word(device.upload(part(*logits, from, to, SIZE))), 1, Device::word(none), Device::word(none), 0, Device::word(tokens), 8, 0, 0,
+            device.op(TT_OP_SAMPLE, {(double)(to - from), (double)V, Device::word(device.upload(part(*logits, from, to, SIZE))), 1, Device::word(none), Device::word(none), 0, Device::word(tokens), 4, 0, 0,
                                      Device::word(device.upload(entries)), Device::word(device.upload(params)), 0, Device::word(none), Device::word(none), Device::word(result)});
             device.run();
             const std::vector<float> columns = device.download(result, (size_t)((to - from) * COLUMNS));
@@ -387,6 +416,7 @@ std::vector<Case> allCases(uint64_t seed, int randomCases) {
   for (const int size : sizes) cases.push_back(linearW4(fork(), size, 16 * random.integer(1, 9) + random.integer(0, 15), 2 * random.integer(1, size > 100 ? 200 : 700), random.integer(0, 1) ? 128 : -1, random.integer(0, 1)));
   cases.push_back(linearW4(fork(), 40, 150, 4352, 128, true));
   for (int i = 0; i < randomCases; i++) cases.push_back(linearW4(fork(), random.integer(1, 600), random.integer(1, 400), 2 * random.integer(1, 900), random.integer(0, 1) ? 128 : -1, random.integer(0, 1)));
+  for (const int size : {1, 2, 3, 5, 8, 19}) cases.push_back(linearW8(fork(), size, random.integer(1, 200), random.integer(1, 1500)));
   for (const int dtype : {TT_F32, TT_F16, TT_BF16}) cases.push_back(linearDense(fork(), random.integer(2, 20), random.integer(1, 150), random.integer(1, 1500), dtype));
   for (const int kind : {0, 1}) {
     for (const int activation : {TT_SILU, TT_GELU_TANH}) cases.push_back(gate(fork(), random.integer(1, 40), random.integer(1, 900), kind, activation));
@@ -401,7 +431,8 @@ std::vector<Case> allCases(uint64_t seed, int randomCases) {
     const int length = random.integer(1, i % 2 ? 700 : 120);
     cases.push_back(attend(fork(), shape, {length, random.integer(1, 90), 1}, {std::min(length, random.integer(1, 70)), 1, 1}));
   }
-  cases.push_back(embed(fork(), 70, 300, 9));
+  cases.push_back(embed(fork(), 70, 300, 9, W4(random, 70, 300, 128, false)));
+  cases.push_back(embed(fork(), 70, 301, 9, W8(random, 70, 301)));
   cases.push_back(sample(fork(), 3000, 0, 0, 1));
   cases.push_back(sample(fork(), 1003, 0.8f, 40, 0.9f));
   return cases;
@@ -470,6 +501,19 @@ std::vector<Timed> timedOps() {
                    }});
   };
   for (const int size : {1, 4, 8, 12, 16, 17, 24, 32, 64, 128, 512}) linear("gateUp", 16384, 2048, size);
+  for (const int size : {1, 8}) {
+    constexpr int N = 32000, K = 2048;
+    all.push_back({"head w8 32000x2048, " + std::to_string(size) + " rows", 2.0 * size * N * K, [=](Device &device) -> std::function<void()> {
+                     Random random(1);
+                     tt_weight *w = W8(random, N, K).on(device);
+                     const Activation input = uploadRows(device, randomRows(random, size, K), 0, size, size, K);
+                     float *out = (float *)device.allocate((size_t)size * N * 4);
+                     return [=, &device] {
+                       device.op(TT_OP_LINEAR, joined({{(double)size}, wordsOf(input), {Device::word(w), Device::word(out)}}));
+                       device.run();
+                     };
+                   }});
+  }
   for (const int size : {16, 32, 512}) linear("qkv", 3072, 2048, size);
   for (const int size : {16, 32, 512}) linear("down", 2048, 8192, size);
   const auto attention = [&](int rows, int context, int tokens) {

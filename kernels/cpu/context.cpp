@@ -108,7 +108,7 @@ static bool hasHandle(const std::vector<const void *> &handles, const void *hand
 
 static int64_t elementBytes(int dtype) { return dtype == TT_F32 ? 4 : 2; }
 static size_t denseBytes(const tt_weight *w) { return (size_t)(w->tiles * w->K * 16 * elementBytes(w->dtype)); }
-static size_t codeBytes(const tt_weight *w) { return (size_t)(w->tiles * w->groups * 1024); }
+static size_t codeBytes(const tt_weight *w) { return (size_t)(w->tiles * w->groups * (w->dtype == TT_I8 ? 2048 : 1024)); }
 static size_t levelBytes(const tt_weight *w) { return (size_t)(w->tiles * w->groups * 32); }
 static size_t channelBytes(const tt_weight *w) { return (size_t)(w->tiles * 64); }
 
@@ -291,11 +291,11 @@ int tt_weight_create(tt_context *context, int dtype, int groupSize, int N, int K
   return guarded(context, [&] {
     if (!out) REFUSE("out is null");
     *out = nullptr;
-    const bool w4 = dtype == TT_U8;
-    if (!w4 && dtype != TT_F32 && dtype != TT_F16 && dtype != TT_BF16) REFUSE("dtype %d is no kind of weight", dtype);
+    const bool w4 = dtype == TT_U8, w8 = dtype == TT_I8;
+    if (!w4 && !w8 && dtype != TT_F32 && dtype != TT_F16 && dtype != TT_BF16) REFUSE("dtype %d is no kind of weight", dtype);
     if (N < 1 || K < 1 || N > 1 << 24 || K > 1 << 24) REFUSE("a weight of [%d, %d] cannot be", N, K);
     if (w4 && K % 2 != 0) REFUSE("a w4 weight has an even number of inputs, not %d", K);
-    if (w4 && K > 131072) REFUSE("%d inputs could overflow; a w4 weight has at most 131072", K);
+    if ((w4 || w8) && K > 131072) REFUSE("%d inputs could overflow; a w4 or w8 weight has at most 131072", K);
     if (w4 && groupSize != 128 && groupSize != -1) REFUSE("group size %d; allowed are 128 and -1", groupSize);
     auto &handles = context->allocations.weights;
     handles.reserve(handles.size() + 1);
@@ -312,9 +312,9 @@ int tt_weight_create(tt_context *context, int dtype, int groupSize, int N, int K
       w->bytes += (double)bytes;
       return memory;
     };
-    if (w4) {
+    if (w4 || w8) {
       w->q = (uint8_t *)take(codeBytes(w));
-      w->levels = (uint8_t *)take(levelBytes(w));
+      if (w4) w->levels = (uint8_t *)take(levelBytes(w));
       w->s0 = (float *)take(channelBytes(w));
     } else {
       w->dense = take(denseBytes(w));
@@ -331,7 +331,7 @@ int tt_weight_create(tt_context *context, int dtype, int groupSize, int N, int K
 int tt_weight_dense_rows(tt_context *context, tt_weight *weight, int start, int count, const void *values) {
   return guarded(context, [&] {
     tt_weight *w = weightOf(context, weight);
-    if (w->dtype == TT_U8) REFUSE("a w4 weight cannot take dense rows");
+    if (w->dtype == TT_U8 || w->dtype == TT_I8) REFUSE("a %s weight cannot take dense rows", w->dtype == TT_U8 ? "w4" : "w8");
     if (!values || start < 0 || count < 0 || (int64_t)start + count > w->N) REFUSE("rows %d to %lld of %lld, values %p", start, (long long)start + count, (long long)w->N, values);
     const auto scatter = [&](auto *to) {
       const uint8_t *from = (const uint8_t *)values;
@@ -348,13 +348,27 @@ int tt_weight_dense_rows(tt_context *context, tt_weight *weight, int start, int 
 int tt_weight_w4_rows(tt_context *context, tt_weight *weight, int start, int count, const uint8_t *q, const uint8_t *s1, const int8_t *m, const float *s0) {
   return guarded(context, [&] {
     tt_weight *w = weightOf(context, weight);
-    if (w->dtype != TT_U8) REFUSE("a dense weight cannot take w4 rows");
+    if (w->dtype != TT_U8) REFUSE("a %s weight cannot take w4 rows", w->dtype == TT_I8 ? "w8" : "dense");
     if (!q || !s1 || !m || !s0) REFUSE("q, s1, m or s0 is null");
     if (start < 0 || count < 0 || (int64_t)start + count > w->N) REFUSE("rows %d to %lld of %lld", start, (long long)start + count, (long long)w->N);
     const int64_t groups = w->groupSize == -1 ? 1 : w->groups;
     for (int64_t i = 0; i < count; i++) {
       packRow(w, start + i, q + i * (w->K / 2), s1 + i * groups, m + i * groups);
       w->s0[start + i] = s0[i];
+    }
+  });
+}
+
+int tt_weight_w8_rows(tt_context *context, tt_weight *weight, int start, int count, const int8_t *q, const float *s0) {
+  return guarded(context, [&] {
+    tt_weight *w = weightOf(context, weight);
+    if (w->dtype != TT_I8) REFUSE("a %s weight cannot take w8 rows", w->dtype == TT_U8 ? "w4" : "dense");
+    if (!q || !s0) REFUSE("q or s0 is null");
+    if (start < 0 || count < 0 || (int64_t)start + count > w->N) REFUSE("rows %d to %lld of %lld", start, (long long)start + count, (long long)w->N);
+    for (int64_t n = start; n < (int64_t)start + count; n++, q += w->K) {
+      uint8_t *to = w->q + n / 16 * w->groups * 2048 + n % 16 * 4;
+      for (int64_t k = 0; k < w->K; k++) to[k / 4 * 64 + k % 4] = (uint8_t)(q[k] + 128);
+      w->s0[n] = s0[n - start];
     }
   });
 }

@@ -34,6 +34,11 @@ static void w4Row(const tt_weight *table, int64_t token, float scale, float *out
   }
 }
 
+static void w8Row(const tt_weight *table, int64_t token, float scale, float *out) {
+  const uint8_t *q = table->q + token / 16 * table->groups * 2048 + token % 16 * 4;
+  for (int64_t k = 0; k < table->K; k++) out[k] = (float)(q[k / 4 * 64 + k % 4] - 128) * table->s0[token] * scale;
+}
+
 int embed(Runtime &runtime, const EmbedArgs &args) {
   const Step &step = args.step;
   const int status = checkStep(runtime, step, nullptr, 1);
@@ -52,6 +57,7 @@ int embed(Runtime &runtime, const EmbedArgs &args) {
       const int32_t token = step.tokens[step.row[t] * step.tokensPerRow + step.position[t]];
       float *out = args.out + t * args.table->K;
       if (args.table->dtype == TT_U8) w4Row(args.table, token, args.scale, out);
+      else if (args.table->dtype == TT_I8) w8Row(args.table, token, args.scale, out);
       else denseRow(args.table, token, args.scale, out);
     }
   });

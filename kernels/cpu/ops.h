@@ -10,14 +10,14 @@
 #include <stdint.h>
 
 struct tt_weight {
-  int dtype;          /* TT_U8: w4 */
+  int dtype;          /* TT_U8: w4; TT_I8: w8 */
   int groupSize;
   int64_t N, K;
   int64_t groups;     /* ceil(K / 128) */
   int64_t tiles;      /* ceil(N / 16) */
-  uint8_t *q;         /* w4 [tiles, groups, 16, 16, 4]: see linear.cpp */
+  uint8_t *q;         /* w4 [tiles, groups, 16, 16, 4], w8 [tiles, groups, 32, 16, 4]: see linear.cpp */
   uint8_t *levels;    /* w4 [tiles, groups, 32]: s1 of 16 channels, m of 16 channels */
-  float *s0;          /* w4 [16 * tiles] */
+  float *s0;          /* w4, w8 [16 * tiles] */
   void *dense;        /* [tiles, K, 16] */
   float *bias;        /* [16 * tiles] or null */
   double bytes;

@@ -1,6 +1,11 @@
 /* The table of paths, best first; build.mjs compiles the op files once for each. */
 #include "runtime.h"
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
 #if defined(__x86_64__)
 #include <cpuid.h>
 #if defined(__linux__)
@@ -10,6 +15,13 @@
 #endif
 
 namespace tetrad {
+
+/* Instructions that may be missing are loops: see tiles.h and dotBytes in simd.h. */
+#if defined(TETRAD_EMULATE)
+constexpr bool EMULATED = true;
+#else
+[[maybe_unused]] constexpr bool EMULATED = false;
+#endif
 
 #define DECLARE(path)                              \
   namespace path {                                 \
@@ -38,16 +50,16 @@ namespace tetrad {
   }
 #define ADDRESS(path) &path::table,
 
-#if defined(__x86_64__)
+#if defined(TT_HAVE_avx512vnni)
 DECLARE(avx512vnni)
 int avx512vnni::supported() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni");
 }
+#endif
+#if defined(TT_HAVE_amx)
 DECLARE_OVER(amx, avx512vnni)
-#if defined(TETRAD_EMULATE)
-int amx::supported() { return avx512vnni::supported(); }
-#elif defined(__linux__)
+#if defined(__linux__)
 /* Tiles are state that the system must save: it enables them for the processor (XCR0) and, on request, for this process. */
 static int requestTiles() {
   unsigned a, b, c, d;
@@ -60,31 +72,69 @@ static int requestTiles() {
   constexpr int REQUEST_PERMISSION = 0x1023, TILE_DATA = 18;
   return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
 }
+#else
+static int requestTiles() { return 0; }
+#endif
 int amx::supported() {
-  static const int granted = avx512vnni::supported() && requestTiles();
+  static const int granted = avx512vnni::supported() && (EMULATED || requestTiles());
   return granted;
 }
-#else
-int amx::supported() { return 0; }
 #endif
+#if defined(TT_HAVE_avx2)
 DECLARE(avx2)
-DECLARE_OVER(avxvnni, avx2)
-int avxvnni::supported() {
-#if defined(TETRAD_EMULATE)
-  return avx2::supported();
-#else
-  unsigned a, b, c, d;
-  return avx2::supported() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
-#endif
-}
 int avx2::supported() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 #endif
+#if defined(TT_HAVE_avxvnni)
+DECLARE_OVER(avxvnni, avx2)
+int avxvnni::supported() {
+  unsigned a, b, c, d;
+  return avx2::supported() && (EMULATED || (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1)));
+}
+#endif
 DECLARE(portable)
+#if defined(TT_HAVE_dotprod) || defined(TT_HAVE_i8mm)
+/* A feature of the processor as the system tells: its bit in the list of capabilities, or its name. */
+static int hasFeature([[maybe_unused]] int list, [[maybe_unused]] unsigned long bit, [[maybe_unused]] const char *name) {
+#if defined(__linux__)
+  return (getauxval((unsigned long)list) & bit) != 0;
+#elif defined(__APPLE__)
+  int value = 0;
+  size_t size = sizeof value;
+  return sysctlbyname(name, &value, &size, nullptr, 0) == 0 && value;
+#else
+  return 0;
+#endif
+}
+constexpr int CAPABILITIES = 16, CAPABILITIES_2 = 26;  /* AT_HWCAP, AT_HWCAP2 */
+#endif
+#if defined(TT_HAVE_dotprod)
+DECLARE_OVER(dotprod, portable)
+int dotprod::supported() { return hasFeature(CAPABILITIES, 1ul << 20, "hw.optional.arm.FEAT_DotProd"); }
+#endif
+#if defined(TT_HAVE_i8mm)
+DECLARE_OVER(i8mm, portable)
+int i8mm::supported() { return hasFeature(CAPABILITIES, 1ul << 20, "hw.optional.arm.FEAT_DotProd") && hasFeature(CAPABILITIES_2, 1ul << 13, "hw.optional.arm.FEAT_I8MM"); }
+#endif
 int portable::supported() { return 1; }
 
 const Path *const PATHS[] = {
-#if defined(__x86_64__)
-    ADDRESS(amx) ADDRESS(avx512vnni) ADDRESS(avxvnni) ADDRESS(avx2)
+#if defined(TT_HAVE_amx)
+    ADDRESS(amx)
+#endif
+#if defined(TT_HAVE_avx512vnni)
+    ADDRESS(avx512vnni)
+#endif
+#if defined(TT_HAVE_avxvnni)
+    ADDRESS(avxvnni)
+#endif
+#if defined(TT_HAVE_avx2)
+    ADDRESS(avx2)
+#endif
+#if defined(TT_HAVE_i8mm)
+    ADDRESS(i8mm)
+#endif
+#if defined(TT_HAVE_dotprod)
+    ADDRESS(dotprod)
 #endif
     ADDRESS(portable)};
 const int PATH_COUNT = (int)(sizeof PATHS / sizeof PATHS[0]);

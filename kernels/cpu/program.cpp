@@ -136,9 +136,10 @@ static LinearArgs readLinear(Reader &in) {
   return a;
 }
 static void checkLinear(const LinearArgs &a) {
-  const bool w4 = a.weight->dtype == TT_U8;
-  if (a.input.width != a.weight->K || (a.input.kind == 1) != w4) {
-    refuse("a %s weight [%lld, %lld] cannot take %s input of width %lld", w4 ? "w4" : "dense", (long long)a.weight->N, (long long)a.weight->K,
+  const char *kind = a.weight->dtype == TT_U8 ? "w4" : a.weight->dtype == TT_I8 ? "w8" : "dense";
+  const bool integers = a.weight->dtype == TT_U8 || a.weight->dtype == TT_I8;
+  if (a.input.width != a.weight->K || (a.input.kind == 1) != integers) {
+    refuse("a %s weight [%lld, %lld] cannot take %s input of width %lld", kind, (long long)a.weight->N, (long long)a.weight->K,
            a.input.kind == 1 ? "int8" : "float32", (long long)a.input.width);
   }
 }

@@ -10,6 +10,13 @@
 
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+/* The processor adds four products of bytes in one instruction. */
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(__ARM_FEATURE_DOTPROD)
+#define TT_BYTE_DOTS
 #endif
 
 #define TT_INLINE static inline __attribute__((always_inline))
@@ -108,7 +115,9 @@ TT_INLINE uint16_t floatToHalf(float x) {
   return sign | (uint16_t)((size - 0x38000000 + 0xfff + (size >> 13 & 1)) >> 13);
 }
 
-#if !defined(__AVX2__) && !defined(__AVX512F__)
+#if defined(__aarch64__)
+TT_INLINE vf loadF16(const uint16_t *p) { return (vf)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
+#elif !defined(__AVX2__) && !defined(__AVX512F__)
 TT_INLINE vf loadF16(const uint16_t *p) {
   float lanes[LANES];
   for (int i = 0; i < LANES; i++) lanes[i] = halfToFloat(p[i]);
@@ -169,16 +178,29 @@ TT_INLINE vf vabs(vf v) { return (vf)((vi)v & 0x7fffffff); }
 /* To nearest, ties to even, for |x| < 2^22. */
 TT_INLINE vi roundToInt(vf x) { return (vi)(x + splat(12582912.0f)) - 0x4b400000; }
 
-#if defined(__AVX512VNNI__)
 /* sums + four products of unsigned and signed bytes, in every lane. */
+#if defined(__AVX512VNNI__)
 TT_INLINE vi dotBytes(vi sums, vu bytes, vi signedBytes) { return (vi)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)bytes, (__m512i)signedBytes); }
 #elif defined(__AVXVNNI__) && !defined(TETRAD_EMULATE)
 TT_INLINE vi dotBytes(vi sums, vu bytes, vi signedBytes) { return (vi)_mm256_dpbusd_avx_epi32((__m256i)sums, (__m256i)bytes, (__m256i)signedBytes); }
-#elif defined(__AVXVNNI__)
+#elif defined(__AVX2__)
 TT_INLINE vi dotBytes(vi sums, vu bytes, vi signedBytes) {
   const __m256i a = (__m256i)bytes, b = (__m256i)signedBytes;
   const __m256i even = _mm256_madd_epi16(_mm256_and_si256(a, _mm256_set1_epi16(255)), _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8));
   return sums + (vi)even + (vi)_mm256_madd_epi16(_mm256_srli_epi16(a, 8), _mm256_srai_epi16(b, 8));
+}
+#elif defined(__ARM_FEATURE_MATMUL_INT8)
+TT_INLINE vi dotBytes(vi sums, vu bytes, vi signedBytes) { return (vi)vusdotq_s32((int32x4_t)sums, (uint8x16_t)bytes, (int8x16_t)signedBytes); }
+#elif defined(__ARM_FEATURE_DOTPROD)
+/* Only signed bytes times signed ones: u = (u - 128) + 64 + 64. */
+TT_INLINE vi dotBytes(vi sums, vu bytes, vi signedBytes) {
+  const int8x16_t x = (int8x16_t)signedBytes, half = vdupq_n_s8(64);
+  return (vi)vdotq_s32(vdotq_s32(vdotq_s32((int32x4_t)sums, (int8x16_t)(bytes ^ 0x80808080u), x), half, x), half, x);
+}
+#else
+TT_INLINE vi dotBytes(vi sums, vu bytes, vi signedBytes) {
+  for (int shift = 0; shift < 32; shift += 8) sums = sums + (vi)((bytes >> shift) & 255u) * ((vi)((vu)signedBytes << (24 - shift)) >> 24);
+  return sums;
 }
 #endif
 

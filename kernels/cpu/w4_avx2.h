@@ -4,24 +4,7 @@ namespace TT_PATH {
 
 constexpr int W4_ROWS = 4;
 
-/* dot[r] += nibbles of four steps * x[r]. */
-#if defined(__AVXVNNI__)
-template <int R> TT_INLINE void fourSteps(const uint8_t *q, const int8_t *x, int64_t stride, __m256i *dot) {
-#pragma GCC unroll 4
-  for (int u = 0; u < 4; u++) {
-    const vu w = loadAs<vu>(q + u * 64);
-    const vu low = w & 0x0f0f0f0fu, high = (w >> 4) & 0x0f0f0f0fu;
-#pragma GCC unroll 4
-    for (int r = 0; r < R; r++) {
-      int32_t a, b;
-      memcpy(&a, x + r * stride + u * 8, 4);
-      memcpy(&b, x + r * stride + u * 8 + 4, 4);
-      dot[r] = (__m256i)dotBytes(dotBytes((vi)dot[r], low, splatInt(a)), high, splatInt(b));
-    }
-  }
-}
-#else
-/* In 16 bits: |q * x| summed over 2 columns is at most 15 * 127 * 2 = 3810, so that 8 of them still fit and nothing saturates. */
+/* dot[r] += nibbles of four steps * x[r]. In 16 bits: |q * x| summed over 2 columns is at most 15 * 127 * 2 = 3810, so that 8 of them still fit and nothing saturates. */
 template <int R> TT_INLINE void fourSteps(const uint8_t *q, const int8_t *x, int64_t stride, __m256i *dot) {
   const __m256i mask = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
   __m256i narrow[R];
@@ -41,7 +24,6 @@ template <int R> TT_INLINE void fourSteps(const uint8_t *q, const int8_t *x, int
   }
   for (int r = 0; r < R; r++) dot[r] = _mm256_add_epi32(dot[r], _mm256_madd_epi16(narrow[r], ones));
 }
-#endif
 
 template <int R> static void w4HalfTile(const LinearArgs &args, int64_t tile, int half, int64_t row) {
   const tt_weight &weight = *args.weight;

@@ -13,16 +13,18 @@ TT_INLINE __m512i four(const int8_t *x) {
 }
 TT_INLINE __mmask16 firstLanes(int64_t n) { return (__mmask16)(n >= 16 ? 0xffff : (1u << (n < 0 ? 0 : n)) - 1); }
 
-/* Sums of 16 channels to `out`. */
-TT_INLINE void finish(const LinearArgs &args, int64_t tile, int64_t row, __m512i total) {
+/* Output that no second-level cache holds need not pass through it: whole lines are written without being read first. */
+TT_INLINE bool pastCaches(const LinearArgs &args) {
+  return args.size * args.weight->N * 4 >= 4 << 20 && args.weight->N % 16 == 0 && (uintptr_t)args.out % 64 == 0;
+}
+/* Sums of 16 channels to `out`; `past` the caches (the caller fences). */
+TT_INLINE void finish(const LinearArgs &args, int64_t tile, int64_t row, __m512i total, bool past) {
   const tt_weight &weight = *args.weight;
   const int64_t n = tile * 16;
   __m512 y = _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(total), _mm512_set1_ps(args.input.scale[row])), _mm512_loadu_ps(weight.s0 + n));
   if (weight.bias) y = _mm512_add_ps(y, _mm512_loadu_ps(weight.bias + n));
-#ifdef V_STREAM
-  if (weight.N % 16 == 0) return _mm512_stream_ps(args.out + row * weight.N + n, y);
-#endif
-  _mm512_mask_storeu_ps(args.out + row * weight.N + n, firstLanes(weight.N - n), y);
+  if (past) _mm512_stream_ps(args.out + row * weight.N + n, y);
+  else _mm512_mask_storeu_ps(args.out + row * weight.N + n, firstLanes(weight.N - n), y);
 }
 
 /* Few rows: nibbles as they lie; s1 and m act on the sums of each group. Chains: enough independent sums for the latency. */
@@ -60,7 +62,7 @@ template <int R> static void w4RowsTile(const LinearArgs &args, int64_t tile, in
       total[r] = _mm512_add_epi32(total[r], _mm512_add_epi32(_mm512_mullo_epi32(dot[r][0], s1), offset));
     }
   }
-  for (int r = 0; r < R; r++) finish(args, tile, row + r, total[r]);
+  for (int r = 0; r < R; r++) finish(args, tile, row + r, total[r], false);
 }
 
 static void w4Tile(const LinearArgs &args, int64_t tile, int64_t row, int rows) {

@@ -6,10 +6,7 @@ namespace tetrad {
 namespace TT_PATH {
 
 constexpr int64_t TILE_BYTES = 1024;
-#ifndef V_STEP
-#define V_STEP 8
-#endif
-constexpr int64_t STEP_GROUPS = V_STEP;   /* of K at a time: two tiles of channels are 32 KiB, within the first cache */
+constexpr int64_t STEP_GROUPS = 8;   /* of K at a time: two tiles of channels are 32 KiB, within the first cache */
 constexpr int64_t TASK_TILES = 8, TASK_ROWS = 512;
 
 /* Activations as left operands: [ceil(rows / 16)][K / 64][16 rows][64], zeros behind the last row. */
@@ -39,12 +36,6 @@ template <int R, int T> static void tileBlock(const uint8_t *left, int64_t leftS
     if constexpr (R == 2 && T == 2) TILE_LOAD(3, sums + sumStride + TILE_BYTES, 64);
   }
   for (int64_t k = 0; k < steps; k++, left += TILE_BYTES, right += TILE_BYTES) {
-#ifdef V_PREFETCH
-    for (int r = 0; r < 16; r++) {
-      _mm_prefetch((const char *)left + V_PREFETCH * TILE_BYTES + r * 64, _MM_HINT_T0);
-      if (R == 2) _mm_prefetch((const char *)left + leftStride + V_PREFETCH * TILE_BYTES + r * 64, _MM_HINT_T0);
-    }
-#endif
     TILE_LOAD(4, left, 64);
     TILE_LOAD(6, right, 64);
     TILE_DOT(0, 4, 6);
@@ -97,11 +88,13 @@ static void manyColumns(const ManyTask &task, int64_t g0, int64_t g1) {
 /* All columns, then output row by row: a row's channels lie together. */
 static void manyTask(const ManyTask &task) {
   const int64_t groups = task.args.weight->groups;
+  const bool past = pastCaches(task.args);
   for (int64_t g = 0; g < groups; g += STEP_GROUPS) manyColumns(task, g, minOf(groups, g + STEP_GROUPS));
   for (int64_t row = task.block0 * 16; row < minOf(task.args.size, task.block1 * 16); row++) {
     const uint8_t *sums = task.sums + (row / 16 - task.block0) * task.tiles * TILE_BYTES + row % 16 * 64;
-    for (int64_t t = 0; t < task.tiles; t++) finish(task.args, task.tile + t, row, _mm512_load_si512(sums + t * TILE_BYTES));
+    for (int64_t t = 0; t < task.tiles; t++) finish(task.args, task.tile + t, row, _mm512_load_si512(sums + t * TILE_BYTES), past);
   }
+  _mm_sfence();
 }
 
 static int w4Many(Runtime &runtime, const LinearArgs &args) {

@@ -67,9 +67,11 @@ static void manyTask(const LinearArgs &args, int64_t tile, int tiles, int64_t ro
       kernel(expanded, args.input.q + row * stride + g * 128, stride, (end - g) * 32, sums + (row - row0) * tiles);
     }
   }
+  const bool past = pastCaches(args);
   for (int64_t row = row0; row < row1; row++) {
-    for (int t = 0; t < tiles; t++) finish(args, tile + t, row, sums[(row - row0) * tiles + t]);
+    for (int t = 0; t < tiles; t++) finish(args, tile + t, row, sums[(row - row0) * tiles + t], past);
   }
+  _mm_sfence();
 }
 
 /* Many rows: a task is 4 tiles and a block of rows. */

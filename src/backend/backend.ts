@@ -54,16 +54,27 @@ export type WeightRows =
       readonly m: Int8Array;
       /** f32 [rows]. */
       readonly s0: Float32Array;
+    }
+  | {
+      readonly kind: 'w8';
+      /** i8 [rows, K]. */
+      readonly q: Int8Array;
+      /** f32 [rows]. */
+      readonly s0: Float32Array;
     };
+
+/** How a weight is stored. */
+export type WeightKind = WeightRows['kind'];
 
 /**
  * A weight [N, K] that can be read some rows at a time, so that loading never holds more than a piece.
  * w4: W8 = q·s1 + m per group and W = W8·s0 per row (QServe, arXiv 2405.04532 section 4.1, with an int8 offset).
  * `groupSize` is 128, or -1 where a row is one group. K is even for w4; a last group may be short.
+ * w8: W = q·s0, q of ±127.
  */
 export interface WeightSource {
   readonly name: string;
-  readonly kind: 'dense' | 'w4';
+  readonly kind: WeightKind;
   readonly groupSize: number;
   readonly outFeatures: number;
   readonly inFeatures: number;
@@ -73,7 +84,7 @@ export interface WeightSource {
 
 /** A weight in the device's own order. */
 export interface PackedLinear {
-  readonly kind: 'dense' | 'w4';
+  readonly kind: WeightKind;
   readonly outFeatures: number;
   readonly inFeatures: number;
   readonly bytes: number;

@@ -7,7 +7,7 @@ import { SAMPLE_ENTRY, SAMPLE_PARAMS, SAMPLE_RESULT } from './backend.ts';
 import type { Activation, Backend, CachePrecision, KVCache, PackedLinear } from './backend.ts';
 import { NativeBackend } from './native.ts';
 import { ReferenceBackend } from './reference.ts';
-import { built, library, paths, Random, errorOf, expectSameBits, upload, download, floats, readActivation, expectActivation, expectSameActivation, denseSource, w4Source, uploadActivation, sliceActivation, uploadStep } from '../../test/support/kernels.ts';
+import { built, library, paths, Random, errorOf, expectSameBits, upload, download, floats, readActivation, expectActivation, expectSameActivation, denseSource, w4Source, w8Source, uploadActivation, sliceActivation, uploadStep } from '../../test/support/kernels.ts';
 import type { ActivationRow, StepShape } from '../../test/support/kernels.ts';
 
 test('the kernels build', () => {
@@ -33,10 +33,11 @@ describe.each(paths)('%s', (path) => {
       ['bf16', 130],
       ['w4', 200],
       ['w4', 64],
+      ['w8', 131],
     ] as const)('%s, width %i', (kind, C) => {
       const V = 37;
       const random = new Random(1);
-      const source = kind === 'w4' ? w4Source(random, V, C, 128) : denseSource(random, V, C, kind);
+      const source = kind === 'w4' ? w4Source(random, V, C, 128) : kind === 'w8' ? w8Source(random, V, C) : denseSource(random, V, C, kind);
       const tokens = Int32Array.from({ length: 3 * 5 }, () => random.integer(0, V - 1));
       const run = (backend: Backend, shape: Pick<StepShape, 'row' | 'position'>): Float32Array => {
         const table = backend.packLinear([source], null);
@@ -125,6 +126,25 @@ describe.each(paths)('%s', (path) => {
     });
 
     test.each([
+      [1, 16, 128, false],
+      [2, 50, 301, true],
+      [3, 33, 256, true],
+      [5, 160, 130, false],
+      [8, 64, 1024, false],
+      [21, 17, 641, true],
+    ])('w8: %i rows, N %i, K %i, bias %s', (size, N, K, withBias) => {
+      const random = new Random(24);
+      const source = w8Source(random, N, K);
+      const bias = withBias ? random.normals(N) : null;
+      const { seen, wanted } = both((backend) => {
+        const out = backend.allocate('f32', size * N);
+        backend.linear({ size, input: uploadActivation(backend, 'int8', size, K, 25), weight: backend.packLinear([source], bias), out });
+        return floats(backend, out);
+      });
+      expectSameBits(seen, wanted);
+    });
+
+    test.each([
       ['f32', 1, 16, 64, true],
       ['f16', 3, 50, 33, true],
       ['bf16', 7, 70, 127, false],
@@ -184,13 +204,14 @@ describe.each(paths)('%s', (path) => {
   });
 
   test.each([
-    ['int8', 0],
-    ['float', 30],
-  ] as const)('logits from %s, softcap %d', (kind, softcap) => {
+    ['int8', 0, 'w4'],
+    ['int8', 0, 'w8'],
+    ['float', 30, 'dense'],
+  ] as const)('logits from %s, softcap %d, %s', (kind, softcap, stored) => {
     const random = new Random(10);
     const K = 192;
     const V = 211;
-    const source = kind === 'int8' ? w4Source(random, V, K, 128) : denseSource(random, V, K, 'bf16');
+    const source = stored === 'w4' ? w4Source(random, V, K, 128) : stored === 'w8' ? w8Source(random, V, K) : denseSource(random, V, K, 'bf16');
     const run = (backend: Backend, input: Activation, size: number): Float32Array => {
       const out = backend.allocate('f32', size * V);
       backend.logits({ size, input, weight: backend.packLinear([source], null), softcap, out });

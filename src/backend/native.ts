@@ -32,7 +32,7 @@ import type {
 } from './backend.ts';
 import { bytesToFloat32 } from './float.ts';
 
-const ABI = 1;
+const ABI = 2;
 const DTYPES: Record<DType, number> = { f32: 0, f16: 1, bf16: 2, i32: 3, i8: 4, u8: 5 };
 const OP = { copy: 0, embed: 1, normQuantize: 2, linear: 3, ropeStore: 4, attend: 5, gateQuantize: 6, logits: 7, sample: 8 } as const;
 
@@ -99,6 +99,7 @@ const SIGNATURES = {
   tt_weight_create: 'int tt_weight_create(uintptr_t, int, int, int, int, void *, void *)',
   tt_weight_dense_rows: 'int tt_weight_dense_rows(uintptr_t, uintptr_t, int, int, void *)',
   tt_weight_w4_rows: 'int tt_weight_w4_rows(uintptr_t, uintptr_t, int, int, void *, void *, void *, void *)',
+  tt_weight_w8_rows: 'int tt_weight_w8_rows(uintptr_t, uintptr_t, int, int, void *, void *)',
   tt_weight_bytes: 'int tt_weight_bytes(uintptr_t, uintptr_t, void *)',
   tt_weight_free: 'int tt_weight_free(uintptr_t, uintptr_t)',
   tt_cache_create: 'int tt_cache_create(uintptr_t, int, int, int, int, int, int, void *)',
@@ -206,7 +207,7 @@ export class NativeBackend implements Backend {
     }
     const what = `packLinear ${name} ${kind} [${outFeatures}, ${inFeatures}]`;
     if (bias !== null && bias.length !== outFeatures) throw new BackendError(`${what}: the bias has ${bias.length} values`);
-    const dtype = kind === 'w4' ? 'u8' : commonDType(parts);
+    const dtype = kind === 'w4' ? 'u8' : kind === 'w8' ? 'i8' : commonDType(parts);
     const { library } = this;
     this.check(library.tt_weight_create(this.context, DTYPES[dtype], groupSize, outFeatures, inFeatures, bias, this.pointerOut), what);
     const data = Number(this.pointerOut[0]);
@@ -231,6 +232,7 @@ export class NativeBackend implements Backend {
   private fillRows(weight: number, dtype: DType, start: number, count: number, rows: WeightRows): number {
     const { library, context } = this;
     if (rows.kind === 'w4') return library.tt_weight_w4_rows(context, weight, start, count, rows.q, rows.s1, rows.m, rows.s0);
+    if (rows.kind === 'w8') return library.tt_weight_w8_rows(context, weight, start, count, rows.q, rows.s0);
     const values = rows.dtype === dtype ? rows.values : bytesToFloat32(rows.dtype, rows.values);
     return library.tt_weight_dense_rows(context, weight, start, count, values);
   }

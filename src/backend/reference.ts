@@ -46,6 +46,12 @@ interface DenseData {
   readonly values: Float32Array;
 }
 
+interface W8Data {
+  /** i8 [N, K]. */
+  readonly q: Int8Array;
+  readonly s0: Float32Array;
+}
+
 interface W4Data {
   /** u8 [N, K], one uint4 each. */
   readonly q: Uint8Array;
@@ -115,8 +121,8 @@ export class ReferenceBackend implements Backend {
         throw new BackendError(`packLinear: ${part.name} (${part.kind}, ${part.inFeatures} inputs, group ${part.groupSize}) cannot follow ${parts[0].name} (${kind}, ${inFeatures}, ${groupSize})`);
       }
     }
-    const data = kind === 'dense' ? packDense(parts, outFeatures, inFeatures) : packW4(parts, outFeatures, inFeatures);
-    const bytes = 'values' in data ? data.values.byteLength : data.q.byteLength + data.s1.byteLength + data.m.byteLength + data.s0.byteLength;
+    const data = PACK[kind](parts, outFeatures, inFeatures);
+    const bytes = Object.values(data).reduce((sum, array: unknown) => sum + (ArrayBuffer.isView(array) ? array.byteLength : 0), 0);
     return { kind, outFeatures, inFeatures, bytes, bias: bias && { dtype: 'f32', length: bias.length, data: bias.slice() }, data };
   }
 
@@ -191,10 +197,22 @@ export class ReferenceBackend implements Backend {
       }
       return;
     }
-    const { q, s1, m, s0, groupWidth, groups } = weight.data as W4Data;
     const stride = groupsOf(K) * GROUP;
     const x = input.values.data as Int8Array;
     const scale = f32(input.scale);
+    if (weight.kind === 'w8') {
+      const { q, s0 } = weight.data as W8Data;
+      for (let t = 0; t < size; t++) {
+        for (let n = 0; n < N; n++) {
+          let total = 0;
+          for (let k = 0; k < K; k++) total += x[t * stride + k] * q[n * K + k];
+          const sum = round(round(round(total) * scale[t]) * s0[n]);
+          y[t * N + n] = bias === null ? sum : sum + bias[n];
+        }
+      }
+      return;
+    }
+    const { q, s1, m, s0, groupWidth, groups } = weight.data as W4Data;
     for (let t = 0; t < size; t++) {
       for (let n = 0; n < N; n++) {
         let total = 0;
@@ -356,9 +374,28 @@ function packW4(parts: readonly WeightSource[], N: number, K: number): W4Data {
   return data;
 }
 
+function packW8(parts: readonly WeightSource[], N: number, K: number): W8Data {
+  const data = { q: new Int8Array(N * K), s0: new Float32Array(N) };
+  let n = 0;
+  for (const part of parts) {
+    const rows = part.rows(0, part.outFeatures);
+    if (rows.kind !== 'w8') throw new BackendError(`packLinear: ${part.name} gave ${rows.kind} rows`);
+    data.q.set(rows.q, n * K);
+    data.s0.set(rows.s0, n);
+    n += part.outFeatures;
+  }
+  return data;
+}
+
+const PACK = { dense: packDense, w4: packW4, w8: packW8 };
+
 function weightAt(weight: PackedLinear, n: number, k: number): number {
   const K = weight.inFeatures;
   if (weight.kind === 'dense') return (weight.data as DenseData).values[n * K + k];
+  if (weight.kind === 'w8') {
+    const { q, s0 } = weight.data as W8Data;
+    return q[n * K + k] * s0[n];
+  }
   const { q, s1, m, s0, groupWidth, groups } = weight.data as W4Data;
   const g = n * groups + Math.floor(k / groupWidth);
   return (q[n * K + k] * s1[g] + m[g]) * s0[n];
@@ -559,7 +596,7 @@ const geluTanh = (x: number): number => gated(x, round(round(x + round(round(rou
 /** exp to about 1e-15 in plain operations of float64: as exp2, for the soft cap. */
 function exponential(x: number): number {
   const y = Math.min(700, Math.max(-700, x));
-  const n = y * 1.4426950408889634 + 6755399441055744 - 6755399441055744;
+  const n = y * Math.LOG2E + 6755399441055744 - 6755399441055744;
   const r = y - n * 0.69314718036912381649 - n * 1.90821492927058770002e-10;
   let p = 1 / 6227020800;
   for (const factorial of [479001600, 39916800, 3628800, 362880, 40320, 5040, 720, 120, 24, 6, 2, 1, 1]) p = p * r + 1 / factorial;

@@ -29,6 +29,10 @@ describe('arguments', () => {
     expect(['{"b": {"c": 1}, "a": ""}', '{"a": "", "b": {}}', '{"d": 1}', '{"b": {"d": 1}}', '{"a":""}'].map((json) => takes(call(json)))).toEqual([true, true, false, false, false]);
   });
 
+  test('a schema that is none is refused, whatever the types say', () => {
+    for (const schema of ['{}', []]) expect(() => accepts(hermes, tool(schema as unknown as Record<string, unknown>))).toThrow(/tools\[0\]\.parameters \(f\): expected a JSON Schema/u);
+  });
+
   test('a name that JSON escapes', () => {
     const takes = accepts(hermes, tool({}, 'a"b\n'));
     expect(takes('<tool_call>\n{"name": "a\\"b\\n", "arguments": {}}\n</tool_call>')).toBe(true);

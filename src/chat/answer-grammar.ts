@@ -3,6 +3,7 @@ import type { GrammarSource } from '../grammar/compile.ts';
 import { RequestError } from '../engine/request-error.ts';
 import type { ResponseFormat, ToolChoice, ToolDefinition } from './chat-model.ts';
 import { type CallSyntax, type Family, spelledName } from './families.ts';
+import { isObject } from './json.ts';
 
 export interface AnswerRequest {
   readonly tools?: readonly ToolDefinition[];
@@ -25,12 +26,15 @@ export type IsSpecial = (tag: string) => boolean;
 /** The tools that may be called. Throws RequestError where the choice names none of them. */
 export function callableTools({ tools = [], toolChoice = 'auto' }: AnswerRequest): readonly ToolDefinition[] {
   if (toolChoice === 'none') return [];
-  if (toolChoice === 'required' && tools.length === 0) throw new RequestError('A tool is to be called, but there are no tools', 'toolChoice');
+  if (toolChoice === 'required' && tools.length === 0) throw new RequestError('toolChoice: a tool is to be called, but there are no tools', 'toolChoice');
   if (typeof toolChoice === 'string') return tools;
   const named = tools.filter(({ name }) => name === toolChoice.name);
-  if (named.length === 0) throw new RequestError(`There is no tool named ${JSON.stringify(toolChoice.name)}`, 'toolChoice');
+  if (named.length === 0) throw new RequestError(`toolChoice: there is no tool named ${JSON.stringify(toolChoice.name)}; ${namesOf(tools)}`, 'toolChoice');
   return named;
 }
+
+const namesOf = (tools: readonly ToolDefinition[]): string =>
+  tools.length === 0 ? 'there are no tools' : `there is ${tools.map(({ name }) => JSON.stringify(name)).join(', ')}`;
 
 /** Null where anything may be said. Throws RequestError. */
 export function answerGrammar(family: Family, request: AnswerRequest, start: AnswerStart, isSpecial: IsSpecial): GrammarSource | null {
@@ -153,6 +157,7 @@ function toolArguments(tool: ToolDefinition, place: string, notation: 'json' | '
 
 /** Arguments are an object, whether the schema says so or not; a tool without a schema takes none. */
 function argumentsSchema({ name, parameters = { type: 'object', properties: {} } }: ToolDefinition, place: string): Record<string, unknown> {
+  if (!isObject(parameters)) throw new RequestError(`${place}.parameters (${name}): expected a JSON Schema, an object, not ${JSON.stringify(parameters)}`, `${place}.parameters`);
   const { type = 'object' } = parameters;
   if (type === 'object' || (Array.isArray(type) && type.includes('object'))) return { ...parameters, type: 'object' };
   throw new RequestError(`${place}.parameters (${name}): arguments are an object, but the schema's type is ${JSON.stringify(type)}`, `${place}.parameters`);

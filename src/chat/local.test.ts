@@ -174,6 +174,14 @@ describe('grammars', () => {
     await model.close();
   });
 
+  test('a tag that ends the text in this checkpoint is spelled, not asked for as a token', async () => {
+    const { model, requests } = setup('x', { special: ['<tool_call>', '</tool_call>'] });
+    await collect(model.stream({ messages, tools: [weather] }));
+    const specials = requests[0].grammar?.lexemes.flatMap((lexeme) => (lexeme.kind === 'special' ? [lexeme.token] : []));
+    expect(specials).toEqual(['<tool_call>']);
+    await model.close();
+  });
+
   test('what cannot be enforced is refused by name, unless the tool does without', async () => {
     const { model, requests } = setup('x');
     const failure = await collect(model.stream({ messages, tools: [weather, distinct] })).catch((error: unknown) => error);

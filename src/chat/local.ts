@@ -152,9 +152,11 @@ export class LocalModel implements ChatModel, AsyncDisposable {
     throw new ContextLengthError(`The prompt has at least ${least} tokens, but the model's context holds ${maxModelLength}, one of them for the answer`);
   }
 
+  /** Whether the model can write it as a token of its own, and go on. */
   #isSpecial(tag: string): boolean {
+    const { vocabSize, eosTokenIds } = this.description;
     const id = this.tokenizer.tokenId(tag);
-    return id !== undefined && this.tokenizer.isSpecial(id);
+    return id !== undefined && this.tokenizer.isSpecial(id) && id < vocabSize && !eosTokenIds.includes(id);
   }
 
   /** What the end of the prompt makes of the beginning of the answer. */
@@ -171,14 +173,15 @@ export class LocalModel implements ChatModel, AsyncDisposable {
     const generate = { prompt, sampling, cacheSalt: request.cacheSalt };
     const { grammarRefusal } = this.description;
     checkRequest(generate, this.description);
-    if (grammar !== null && grammarRefusal !== null) throw new RequestError(grammarRefusal, request.responseFormat === undefined ? 'tools' : 'responseFormat');
+    const asked = request.responseFormat === undefined ? 'tools' : 'responseFormat';
+    if (grammar !== null && grammarRefusal !== null) throw new RequestError(grammarRefusal, asked);
     const stop = request.stop ?? defaults.stop ?? [];
-    const steps = grammar === null ? this.engine.generate(generate, request.signal) : this.#constrained(generate, grammar, request.signal);
+    const steps = grammar === null ? this.engine.generate(generate, request.signal) : this.#constrained(generate, grammar, asked, request.signal);
     return this.#events(steps, prompt.length, sampling, stop, rest);
   }
 
-  /** The grammar is compiled from now on; the engine hears of the request when it is there. */
-  #constrained(request: GenerateRequest, source: GrammarSource, signal: AbortSignal | undefined): AsyncIterable<TokensEvent> {
+  /** The grammar is compiled from now on; the engine hears of the request when it is there. What was `asked` for is to blame where no part is. */
+  #constrained(request: GenerateRequest, source: GrammarSource, asked: string, signal: AbortSignal | undefined): AsyncIterable<TokensEvent> {
     const compiled = this.#compiler.compile(source, signal);
     compiled.catch(() => {}); // whoever reads the events is told
     const generate = async function* (this: LocalModel): AsyncGenerator<TokensEvent, void, undefined> {
@@ -187,7 +190,7 @@ export class LocalModel implements ChatModel, AsyncDisposable {
         grammar = await compiled;
       } catch (error) {
         if (signal?.aborted === true) return;
-        throw error instanceof GrammarError ? refused(error) : error;
+        throw error instanceof GrammarError ? refused(error, asked) : error;
       }
       yield* this.engine.generate({ ...request, grammar }, signal);
     };
@@ -271,9 +274,10 @@ export class LocalModel implements ChatModel, AsyncDisposable {
 const SEEDS = 2 ** 53;
 
 /** The part that is to blame is a field of the request. */
-function refused({ message, part }: GrammarError): RequestError {
+function refused({ message, part }: GrammarError, asked: string): RequestError {
   const [parameter] = part.split(' ');
-  if (!parameter.startsWith('tools')) return new RequestError(message, parameter === 'responseFormat' ? parameter : null);
+  if (parameter === 'responseFormat') return new RequestError(message, parameter);
+  if (!parameter.startsWith('tools')) return new RequestError(`${asked}: ${message}`, asked);
   return new RequestError(`${message}; "strict": false on the tool leaves its arguments unchecked`, parameter);
 }
 

@@ -1,4 +1,5 @@
 import type { ChatEvent, ChatFinishReason, ChatMessage, ChatModel, ChatRequest, ResponseFormat, TokenLogprob, ToolCall, ToolChoice, Usage } from './chat-model.ts';
+import { isObject, parseJson } from './json.ts';
 
 export interface RemoteModelOptions {
   /** The name under which it is served here. */
@@ -10,6 +11,8 @@ export interface RemoteModelOptions {
   readonly apiKey?: string;
   /** Longest silence: until the response begins, and between its pieces. */
   readonly timeoutMs?: number;
+  /** The endpoint is a Tetrad server: log-probabilities come with the share that the grammar let through. */
+  readonly legalMass?: boolean;
   readonly fetch?: typeof fetch;
 }
 
@@ -37,7 +40,7 @@ export class RemoteModel implements ChatModel {
   }
 
   async *stream(request: ChatRequest): AsyncGenerator<ChatEvent, void, undefined> {
-    const { baseUrl, model = this.id, apiKey, timeoutMs = 120_000, fetch: send = fetch } = this.#options;
+    const { baseUrl, model = this.id, apiKey, timeoutMs = 120_000, legalMass = false, fetch: send = fetch } = this.#options;
     const silence = new AbortController();
     const timer = setTimeout(() => silence.abort(), timeoutMs);
     const signals = request.signal === undefined ? [silence.signal] : [silence.signal, request.signal];
@@ -45,7 +48,7 @@ export class RemoteModel implements ChatModel {
       const response = await send(`${baseUrl.replace(/\/$/u, '')}/chat/completions`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }) },
-        body: JSON.stringify(remoteRequest(model, request)),
+        body: JSON.stringify({ ...remoteRequest(model, request), ...(legalMass && request.logprobs !== undefined ? { legal_mass: true } : {}) }),
         signal: AbortSignal.any(signals),
       });
       if (!response.ok || response.body === null) {
@@ -166,6 +169,8 @@ interface RemoteChunk {
     };
     readonly logprobs?: { readonly content?: readonly (RemoteLogprob & { readonly top_logprobs?: readonly RemoteLogprob[] })[] | null } | null;
     readonly finish_reason?: string | null;
+    /** vLLM's: the stop string or token that ended it. */
+    readonly stop_reason?: string | number | null;
   }[];
   readonly usage?: {
     readonly prompt_tokens?: number;
@@ -174,7 +179,7 @@ interface RemoteChunk {
   } | null;
 }
 
-const FINISH_REASONS: Record<string, ChatFinishReason> = { length: 'length', tool_calls: 'tool-calls' };
+const FINISH_REASONS: Record<string, ChatFinishReason> = { length: 'length', tool_calls: 'tool-calls', abort: 'abort' };
 
 type RemoteCallPart = NonNullable<NonNullable<NonNullable<RemoteChunk['choices']>[number]['delta']>['tool_calls']>[number];
 
@@ -182,6 +187,7 @@ type RemoteCallPart = NonNullable<NonNullable<NonNullable<RemoteChunk['choices']
 class RemoteAnswer {
   #usage = NO_USAGE;
   #reason: ChatFinishReason | null = null;
+  #stop: string | number | null = null;
   /** By the endpoint's own index; ours count in the order of their beginnings. */
   readonly #calls = new Map<number, { readonly index: number; readonly call: ToolCall }>();
 
@@ -209,7 +215,9 @@ class RemoteAnswer {
     if (delta?.content || (calls.length === 0 && logprobs?.length)) yield { type: 'text-delta', text: delta?.content ?? '', ...scored };
     // Log-probabilities beside several calls belong to no one of them.
     for (const part of calls) yield* this.#callPart(part, calls.length === 1 && !delta?.content ? scored : {});
-    if (choice?.finish_reason) this.#reason = FINISH_REASONS[choice.finish_reason] ?? 'stop';
+    if (!choice?.finish_reason) return;
+    this.#reason = FINISH_REASONS[choice.finish_reason] ?? 'stop';
+    this.#stop = choice.stop_reason ?? null;
   }
 
   /** The first part of a call has its id and name whole. */
@@ -224,9 +232,10 @@ class RemoteAnswer {
 
   *finish(): Generator<ChatEvent> {
     if (this.#reason === null) throw new RemoteError('The endpoint broke off its answer');
-    // A call that the limit cut off is not given out as a whole.
-    if (this.#reason !== 'length') for (const { index, call } of this.#calls.values()) yield { type: 'tool-call', index, call };
-    yield { type: 'finish', reason: this.#reason, usage: this.#usage };
+    // A call that was cut off is not given out as a whole. Some endpoints write no arguments at all where there are none.
+    const isCut = this.#reason === 'length' || this.#reason === 'abort';
+    for (const { index, call } of this.#calls.values()) if (isObject(parseJson(call.arguments)) || (call.arguments === '' && !isCut)) yield { type: 'tool-call', index, call };
+    yield { type: 'finish', reason: this.#reason, ...(this.#stop === null ? {} : { stop: this.#stop }), usage: this.#usage };
   }
 }
 

@@ -45,6 +45,7 @@ export class ChatTemplate {
   render(input: TemplateInput): string {
     const numbers = new NumberLexemes();
     const tools = (input.tools ?? []).map(templateTool);
+    tools.forEach(checkDepth);
     const turns = fitMessages(this.family, this.#source, input.messages, tools, () => this.#showsSystem());
     try {
       return this.#render(turns, tools, input, numbers);
@@ -144,6 +145,18 @@ function withDescriptions(schema: unknown): unknown {
 function templateTool(tool: ToolDefinition): TemplateTool {
   const { name, description, parameters = { type: 'object', properties: {} } } = tool;
   return { type: 'function', function: { name, ...(description === undefined ? {} : { description }), parameters } };
+}
+
+/** What reads schemas calls itself for each level. */
+const MAX_SCHEMA_DEPTH = 500;
+
+function checkDepth({ function: { parameters } }: TemplateTool, index: number): void {
+  let level: object[] = [parameters];
+  for (let depth = 0; level.length > 0; depth++) {
+    const place = `tools[${index}].parameters`;
+    if (depth > MAX_SCHEMA_DEPTH) throw new RequestError(`${place}: the schema nests deeper than ${MAX_SCHEMA_DEPTH}`, place);
+    level = level.flatMap((value) => Object.values(value).filter((inner) => typeof inner === 'object' && inner !== null) as object[]);
+  }
 }
 
 /** Messages as transformers hands them to templates: arguments of calls are objects, what is absent is undefined. */

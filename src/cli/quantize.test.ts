@@ -66,7 +66,7 @@ describe('tetrad quantize', () => {
     const other = await command(LLAMA, target, '--head', 'w4');
     expect(other).toMatchObject({ exitCode: 1, stdout: '' });
     expect(other.stderr).toContain('tetrad: ');
-    expect(other.stderr).toContain('was made with head "dense", asked is "w4"; --force replaces it');
+    expect(other.stderr).toContain('was made with head "w8", asked is "w4"; --force replaces it');
     process.exitCode = undefined;
     expect((await command(LLAMA, target, '--head', 'w4', '--force')).exitCode).toBeUndefined();
   });
@@ -84,7 +84,7 @@ describe('tetrad quantize', () => {
   });
 
   it('refuses formats that it does not know', async () => {
-    await expect(command(LLAMA, target, '--head', 'w8')).rejects.toThrow("Allowed choices are w4, dense");
+    await expect(command(LLAMA, target, '--head', 'w2')).rejects.toThrow('Allowed choices are w8, w4, dense');
     await expect(command(LLAMA, target, '--group-size', '64')).rejects.toThrow('Allowed choices are 128, -1');
   });
 });

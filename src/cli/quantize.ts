@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import type { WeightKind } from '../backend/backend.ts';
 import { quantize } from '../quantize/quantize.ts';
 import type { QuantizeOptions, QuantizeResult } from '../quantize/quantize.ts';
 import { formatBytes, interruptible, progress, reportErrors } from './terminal.ts';
@@ -6,14 +7,14 @@ import { formatBytes, interruptible, progress, reportErrors } from './terminal.t
 interface Flags {
   readonly groupSize: '128' | '-1';
   readonly rotate: boolean;
-  readonly embedding: 'w4' | 'dense';
-  readonly head: 'w4' | 'dense';
+  readonly embedding: WeightKind;
+  readonly head: WeightKind;
   readonly force: boolean;
   readonly json: boolean;
 }
 
 export function quantizeCommand(): Command {
-  const storage = (name: string): Option => new Option(`--${name} <format>`, `how the ${name} is stored`).choices(['w4', 'dense']).default('dense');
+  const storage = (name: string): Option => new Option(`--${name} <format>`, `how the ${name} is stored`).choices(['w8', 'w4', 'dense']).default('w8');
   return new Command('quantize')
     .description('turn a full-precision Hugging Face checkpoint into a 4-bit one')
     .argument('<hf-dir>', 'directory with config.json and safetensors')

@@ -22,7 +22,7 @@ export function runCommand(): Command {
     .option('--model <dir>', 'checkpoint; the embedded model by default')
     .option('--tools <file>', 'JSON list of tools, as in OpenAI\'s requests')
     .option('--call <name>', 'which tool to call; "required": any of them, "none"')
-    .option('--raw', 'continue the text as it is, without the chat template', false)
+    .addOption(new Option('--raw', 'continue the text as it is, without the chat template').default(false).conflicts(['tools', 'call', 'system']))
     .option('--json', 'print the whole answer as JSON', false);
   return formatOptions(samplingOptions(modelOptions(command))).action((prompt: string | undefined, flags: Flags) => reportErrors(() => run(prompt, flags)));
 }

@@ -119,7 +119,8 @@ export class Engine {
     if (entries.length > 0) this.#runner.sample(entries);
     for (const { request } of entries) request.numInFlight = request.numComputedTokens - request.tokens.length + 1;
     this.#inFlight = entries;
-    for (const request of this.scheduler.running) request.draft();
+    const { running } = this.scheduler;
+    if (running.length < DRAFT_ROWS) for (const request of running) request.draft(); // else there is no room for drafts
     if (!this.hasWork) this.scheduler.pool.count();
   }
 

@@ -138,12 +138,14 @@ export class Request {
       mask[forced >> 5] = 1 << (forced & 31);
       return;
     }
+    if (ahead === 0) return matcher.fillMask(mask);
+    const hasFailed = matcher.error !== null;
     let accepted = 0;
     while (accepted < ahead && matcher.accept(this.drafts[accepted].token)) accepted++;
     matcher.fillMask(mask);
     // A mask that can't be had ahead is left to the step that needs it.
-    if (ahead > 0 && (accepted < ahead || matcher.error !== null)) this.numComputedTokens = Math.min(this.numComputedTokens, this.tokens.length - 1 + ahead);
-    if (ahead > 0) matcher.rollback(accepted);
+    if (accepted < ahead || matcher.error !== null) this.numComputedTokens = Math.min(this.numComputedTokens, this.tokens.length - 1 + ahead);
+    if (!hasFailed) matcher.rollback(accepted);
   }
 
   /**
@@ -178,7 +180,7 @@ export class Request {
 
   /** Looks ahead, unless it is not known what was said last. */
   draft(): void {
-    if (this.#drafter !== null && this.numInFlight < 2) this.drafts = this.#drafter.propose();
+    if (this.#drafter !== null && this.numInFlight < 2 && this.matcher?.error == null) this.drafts = this.#drafter.propose();
   }
 
   /** Appends a sampled token and those that it forces; any of them may end the request: see `finishReason`. */

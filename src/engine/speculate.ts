@@ -4,7 +4,7 @@ import type { Draft, Matcher, Request } from './request.ts';
 /** Rows of a step up to which one more costs little: the weights are read once for all. Only they are drafted for. */
 export const DRAFT_ROWS = 32;
 /** Chance, that a draft and all before it are right, from which on it is worth its row. */
-const WORTH = 0.4;
+const WORTH = 0.25;
 /** Tokens before a place in the text that are compared. */
 const MOST_CONTEXT = 8;
 /** Earlier places looked at. */
@@ -27,8 +27,9 @@ export interface Spelling {
 const NAME = 0;
 const ECHO = 1;
 const LONGEST = 9;
+const FIRST_NAME = 10;
 /** Added where a guess goes on from the one before. */
-const GOING_ON = 10;
+const GOING_ON = 11;
 
 /** How often each way to guess has been right of late, in all requests of an engine. */
 export class Odds {
@@ -121,7 +122,7 @@ export class Drafter {
     matcher.fillMask(this.#mask);
     const few = setBits(this.#mask, FEW_TOKENS);
     const name = few === null ? [] : this.#nextName(matcher, ahead);
-    if (name.length > 0) return [NAME, name];
+    if (name.length > 0) return [this.#declared > 0 ? NAME : FIRST_NAME, name];
     const copied = this.#index.find(text, (token) => this.#allows(token));
     if (copied[1].length > 0) return copied;
     const echoed = this.#echo?.after(text) ?? [];
@@ -141,7 +142,7 @@ export class Drafter {
       while (end < place + MOST_NAME_TOKENS && end < tokens.length && !matcher.isForced && matcher.accept(tokens[end])) end++;
       if (matcher.isForced && end > place) {
         ends.set(tokens[place], end);
-        if (best === 0 && this.#declared > 0) best = place;
+        if (best === 0) best = place;
       }
       matcher.rollback(end - place);
     }

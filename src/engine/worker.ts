@@ -1,6 +1,7 @@
 /** The engine's thread: loads the model, then turns messages into steps. */
 import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
 import { AmbiguityError } from '../grammar/automaton.ts';
+import { GrammarError } from '../grammar/error.ts';
 import type { Grammar } from '../grammar/grammar.ts';
 import { loadVocabulary } from '../grammar/load.ts';
 import { createMatcher } from '../grammar/matcher.ts';
@@ -32,7 +33,8 @@ function add({ id, request, grammar }: ToWorker & { readonly type: 'add' }): voi
   try {
     engine.add(id, request, grammar && matcherOf(grammar));
   } catch (error) {
-    if (!(error instanceof AmbiguityError)) throw error;
+    // A grammar that does not fit this vocabulary is the request's own trouble.
+    if (!(error instanceof AmbiguityError || error instanceof GrammarError)) throw error;
     post(encodeStep(engine.stats(), [{ id, ...NOTHING, finishReason: 'abort', error: error.message }]));
   }
 }

@@ -21,8 +21,9 @@ const EMPTY_STACK = 0;
 const MAX_CONFIGURATIONS = 20_000;
 const MAX_CLOSURE_NODES = 50_000;
 const MAX_JOIN_DEPTH = 2_000;
-/** States kept before the automaton starts afresh. */
-const MAX_STATES = 1 << 14;
+/** States kept before the automaton starts afresh; more each time, since a long text may need them all. */
+const FEW_STATES = 1 << 14;
+const MAX_STATES = 1 << 16;
 const MAX_NODES = 1 << 21;
 
 /** Letters and digits first: where there is a choice, most often among them. */
@@ -45,6 +46,7 @@ interface Closure {
 
 export class Automaton {
   readonly #grammar: Grammar;
+  #limit = FEW_STATES;
   /** Changes when the states were dropped: their numbers mean nothing any more. */
   generation = 0;
   /** state · 256 + byte → state, REJECT or UNKNOWN. */
@@ -57,8 +59,11 @@ export class Automaton {
   #lexemes!: (Lexeme | undefined)[];
   /** Lexeme and its own state ↔ one number. */
   #lexemeStates!: PairTable;
-  /** lexeme state · 256 + byte → lexeme state, REJECT or UNKNOWN. */
+  /** Of a lexeme state, or −1: states of lexemes that tell what was read are met once. */
+  #rows!: number[];
+  /** row · 256 + byte → lexeme state, REJECT or UNKNOWN. */
   #lexemeNext!: Int32Array;
+  #numRows = 0;
   /** Bit 0: accepts; bit 1: nothing can follow. */
   #lexemeFlags!: number[];
   /** Of each lexeme state. */
@@ -88,6 +93,8 @@ export class Automaton {
     this.#expansion = new Expansion(this.#grammar);
     this.#lexemes = [];
     this.#lexemeStates = new PairTable();
+    this.#rows = [];
+    this.#numRows = 0;
     this.#lexemeNext = new Int32Array(64 * 256).fill(UNKNOWN);
     this.#lexemeFlags = [];
     this.#bytes = [];
@@ -116,7 +123,8 @@ export class Automaton {
 
   /** Drops everything where it has grown too large; states are renumbered then. */
   trim(): void {
-    if (this.size < MAX_STATES && this.#nodes.size < MAX_NODES && this.#lexemeStates.size < MAX_STATES) return;
+    if (this.size < this.#limit && this.#nodes.size < MAX_NODES && this.#lexemeStates.size < 2 * this.#limit) return;
+    this.#limit = Math.min(2 * this.#limit, MAX_STATES);
     this.generation++;
     this.#begin();
   }
@@ -159,6 +167,15 @@ export class Automaton {
     }
     const part = (configurations: readonly number[], others: readonly number[]): number => (configurations.length === 0 ? REJECT : others.length === 0 ? state : this.#intern(configurations, false));
     return { texts, alone: part(inTexts, others), rest: part(others, inTexts) };
+  }
+
+  /** States with equal keys, all within texts that are told and may go on, are left by the same bytes. */
+  keyOfTold(state: number): string | null {
+    const set = this.#sets.lists[state];
+    if (set.length !== 2 || !(this.#lexeme(this.#lexemeStates.first[set[0]]) instanceof ToldLexeme)) return null;
+    const stacks = this.#stacks.lists[set[1]];
+    const key = stacks.length === 1 ? this.#expansion.keyWithoutUsed(this.#nodes.first[stacks[0]]) : null;
+    return key === null ? null : `${key} ${this.#nodes.second[stacks[0]]}`;
   }
 
   /** What no lexeme of the state takes is refused for all such bytes at once. */
@@ -209,18 +226,20 @@ export class Automaton {
     const lexeme = this.#lexeme(this.#lexemeStates.first[state]);
     if (!(lexeme instanceof ToldLexeme)) return stacks;
     const value = lexeme.valueOf(this.#lexemeStates.second[state]);
+    this.#spend(value.length);
     const nodes = Array.from(this.#stacks.lists[stacks], (node) => this.#push(this.#expansion.afterValue(this.#nodes.first[node], value), this.#nodes.second[node]));
     return this.#stacks.id(Int32Array.from(nodes).sort());
   }
 
   #stepLexeme(state: number, byte: number): number {
-    const at = (state << 8) | byte;
-    const known = this.#lexemeNext[at];
+    const row = this.#rows[state];
+    const at = (row << 8) | byte;
+    const known = row < 0 ? UNKNOWN : this.#lexemeNext[at];
     if (known !== UNKNOWN) return known;
     const lexeme = this.#lexemeStates.first[state];
     const target = this.#lexeme(lexeme).step(this.#lexemeStates.second[state], byte);
     const next = target === STOP ? REJECT : this.#lexemeState(lexeme, target);
-    this.#lexemeNext[at] = next;
+    if (row >= 0) this.#lexemeNext[at] = next;
     return next;
   }
 
@@ -234,7 +253,8 @@ export class Automaton {
       const automaton = this.#lexeme(lexeme);
       this.#lexemeFlags.push((automaton.accepts(own) ? 1 : 0) | (automaton.isLast(own) ? 2 : 0));
       this.#bytes.push(automaton.bytes(own));
-      if (id << 8 >= this.#lexemeNext.length) this.#lexemeNext = doubled(this.#lexemeNext);
+      this.#rows.push(automaton instanceof ToldLexeme ? -1 : this.#numRows++);
+      if (this.#numRows << 8 > this.#lexemeNext.length) this.#lexemeNext = doubled(this.#lexemeNext);
     }
     return id;
   }

@@ -159,8 +159,8 @@ function textOf(source: GrammarSource): string {
   try {
     text = JSON.stringify(source);
   } catch (error) {
-    // It contains itself, or nests too deep.
-    if (error instanceof TypeError || error instanceof RangeError) throw new GrammarError('', '', `the source is not JSON: ${error.message}`);
+    if (error instanceof RangeError) throw new GrammarError('', '', 'the source nests too deep');
+    if (error instanceof TypeError) throw new GrammarError('', '', `the source is not JSON: ${error.message}`); // it contains itself
     throw error;
   }
   if (text.length > MAX_CHARACTERS) throw new GrammarError('', '', `the source has ${text.length} characters; ${MAX_CHARACTERS} are allowed`);

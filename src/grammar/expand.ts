@@ -53,6 +53,15 @@ export class Expansion {
     return this.#symbol({ kind: 'items', rule, index: settled(rule, index), matches: 0, used: [...state.used, value].sort() });
   }
 
+  /** Where the same may follow, whatever was told before: equal keys. Null where values may run out. */
+  keyWithoutUsed(symbol: GrammarSymbol): string | null {
+    const state = this.#states[symbol - this.#grammar.rules.length];
+    const rule = this.#ruleIds.get(state.rule) as number;
+    if (state.kind === 'key') return `${rule} ${keyOf({ ...state, after: { ...state.after, used: [] } })}`;
+    if (state.kind !== 'used' || !state.rule.unique?.every((lexeme) => isEndless(this.#lexemes[-1 - lexeme]))) return null;
+    return `${rule} ${settled(state.rule, state.index)}`;
+  }
+
   of(symbol: GrammarSymbol): readonly Alternative[] {
     return (this.#alternatives[symbol] ??= this.#expand(symbol));
   }
@@ -199,6 +208,9 @@ function canWitness(rule: ObjectRule, missing: number, { seen, next }: { seen: b
   }
   return spare >= 1 && rule.open.some(({ values }) => values.some(({ witnesses }) => (witnesses & wanted) !== 0)) && canWitness(rule, missing & ~wanted, { seen, next }, spare - 1);
 }
+
+/** However many values are ruled out, any text that was begun can be gone on with. */
+const isEndless = (spec: LexemeSpec): boolean => spec.kind === 'text' && spec.dfa === null && spec.max === Infinity;
 
 function keyOf(state: ContainerState): string {
   switch (state.kind) {

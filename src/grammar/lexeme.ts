@@ -1,5 +1,4 @@
 /** What is read byte by byte: specifications (plain values, so that a grammar can cross threads) and the automata that run them. */
-import { PairTable } from './intern.ts';
 import { ALL_TEXTS, isAbsorbing, stepDfa, subtractDfa, wordsDfa } from './dfa.ts';
 import type { Dfa } from './dfa.ts';
 import { NUMBER_LETTERS, tableDfa } from './numbers.ts';
@@ -111,11 +110,8 @@ class WordsLexeme implements Lexeme {
     const known = this.#next[state].get(byte);
     if (known !== undefined) return known;
     const depth = this.#depth[state];
-    const high = this.#high[state];
-    let low = this.#low[state];
-    while (low < high && (this.#words[low].length <= depth || this.#words[low][depth] < byte)) low++;
-    let end = low;
-    while (end < high && this.#words[end][depth] === byte) end++;
+    const low = this.#bound(this.#low[state], this.#high[state], depth, byte);
+    const end = this.#bound(low, this.#high[state], depth, byte + 1);
     if (end === low) return STOP;
     const target = this.#low.length;
     this.#low.push(low);
@@ -124,6 +120,16 @@ class WordsLexeme implements Lexeme {
     this.#next.push(new Map());
     this.#next[state].set(byte, target);
     return target;
+  }
+
+  /** The first word of a run that has at least `byte` at `depth`; a word that ends there comes before all that go on. */
+  #bound(low: number, high: number, depth: number, byte: number): number {
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#words[middle][depth] ?? -1) < byte) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   accepts(state: number): boolean {
@@ -190,20 +196,21 @@ export class ToldLexeme implements Lexeme {
   readonly #own: number[];
   readonly #parents = [-1];
   readonly #bytes = [0];
-  readonly #index = new PairTable();
+  /** State · 256 + byte → state. */
+  readonly #index = new Map<number, number>();
 
   constructor(base: Lexeme) {
     this.#base = base;
     this.#own = [base.start];
-    this.#index.id(-1, -1);
   }
 
   step(state: number, byte: number): number {
     const next = this.#base.step(this.#own[state], byte);
     if (next === STOP) return STOP;
-    const id = this.#index.id(state, byte);
-    if (id === this.#own.length) {
-      this.#own.push(next);
+    let id = this.#index.get((state << 8) | byte);
+    if (id === undefined) {
+      id = this.#own.push(next) - 1;
+      this.#index.set((state << 8) | byte, id);
       this.#parents.push(state);
       this.#bytes.push(byte);
     }
@@ -527,6 +534,13 @@ export class TextLexeme implements Lexeme {
   /** Any `chars` characters lead to where the same may follow as here. */
   isSteady({ at, length, isExcepting }: TextPlace, chars: number): boolean {
     return !isExcepting && length >= this.#min && length + chars <= this.#max && (this.dfa === null || isAbsorbing(this.dfa, at));
+  }
+
+  /** The bytes stay within the text, or end it. */
+  canPass(from: number, bytes: Uint8Array): boolean {
+    let state = from;
+    for (let i = 0; i < bytes.length && state !== STOP && !this.isLast(state); i++) state = this.step(state, bytes[i]);
+    return state !== STOP;
   }
 
   /** A text that has come to `at` within `length` characters can be completed. */

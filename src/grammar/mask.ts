@@ -1,6 +1,7 @@
 /** Masks of one automaton over one vocabulary, each computed once per state. */
 import { REJECT } from './automaton.ts';
 import type { Automaton } from './automaton.ts';
+import type { TextPlace } from './lexeme.ts';
 import { Slices, Walker } from './slices.ts';
 import type { TokenTrie, Vocabulary } from './trie.ts';
 
@@ -36,6 +37,7 @@ export class MaskCache {
   #generation = -1;
   readonly #masks = new Map<number, StateMask>();
   readonly #forced = new Map<number, Forced>();
+  readonly #told = new Map<string, Int32Array>();
   #cachedBytes = 0;
 
   constructor(automaton: Automaton, vocabulary: Vocabulary, tools: MaskTools) {
@@ -69,6 +71,7 @@ export class MaskCache {
     if (this.#generation === this.#automaton.generation && this.#cachedBytes <= MAX_CACHED_BYTES) return;
     this.#masks.clear();
     this.#forced.clear();
+    this.#told.clear();
     this.#cachedBytes = 0;
     this.#generation = this.#automaton.generation;
   }
@@ -95,6 +98,8 @@ export class MaskCache {
     if (texts.length === 0 || texts.some(({ text }) => !text.quoted)) return this.#join([], [this.#walk(trie, state)]);
     // What is read in these strings and what is read otherwise add up; plain tokens stay within strings.
     const masks = texts.map((place) => slices.within(place));
+    const told = rest === REJECT ? this.#toldEndings(state, texts) : null;
+    if (told !== null) return this.#join(masks, [told]);
     if (texts.every((place) => place.text.isSteady(place, trie.maxDepth))) return this.#join(masks, [this.#endings(alone), ...(rest === REJECT ? [] : [this.#walk(trie, rest)])]);
     return this.#join(masks, [this.#walk(others, state), ...(rest === REJECT ? [] : [this.#walk(plain, rest)])]);
   }
@@ -102,6 +107,19 @@ export class MaskCache {
   #walk(trie: TokenTrie, state: number): Int32Array {
     const { walker } = this.#tools;
     return walker.tokens.slice(0, walker.walk(trie, this.#automaton, state));
+  }
+
+  /**
+   * Every character of a text that is told makes a state of its own; what can follow the text is the same for all of them, but where
+   * it would be one that is ruled out. Null where that has to be found the long way.
+   */
+  #toldEndings(state: number, [place, ...others]: readonly TextPlace[]): Int32Array | null {
+    if (others.length > 0 || place.text.dfa !== null || !place.text.isSteady({ ...place, isExcepting: false }, Infinity)) return null;
+    const key = this.#automaton.keyOfTold(state);
+    const endings = key === null ? null : (this.#told.get(key) ?? (place.isExcepting ? null : this.#endings(state)));
+    if (key === null || endings === null) return null;
+    this.#told.set(key, endings);
+    return place.isExcepting ? endings.filter((token) => place.text.canPass(place.state, this.#vocabulary.bytesOf(token) as Uint8Array)) : endings;
   }
 
   #endings(state: number): Int32Array {

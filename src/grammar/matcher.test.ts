@@ -36,6 +36,8 @@ const SOURCES: Record<string, Grammar> = {
   answer: compileGrammar(answer({ kind: 'literal', text: '<tool>' }, { kind: 'literal', text: '</tool>' })),
   'answer with special tokens': compileGrammar(answer({ kind: 'special', token: '<|call|>' }, { kind: 'special', token: '<|call' })),
   unique: compileGrammar({ kind: 'schema', schema: { type: 'array', uniqueItems: true, items: { anyOf: [{ type: 'string' }, { enum: ['ab', true] }, { type: 'integer', minimum: 0, maximum: 12 }] } } }),
+  'unique strings': compileGrammar({ kind: 'schema', schema: { type: 'array', uniqueItems: true, items: { type: 'string', minLength: 2 } }, options: { whitespace: 'compact' } }),
+  'a key to be told': compileGrammar({ kind: 'schema', schema: { type: 'object', minProperties: 3, properties: { ab: true }, not: { additionalProperties: { type: 'string' } } }, options: { order: 'any', whitespace: 'compact' } }),
   lengths: compileGrammar({ kind: 'schema', schema: { anyOf: [{ type: 'string', pattern: '^(ab|é)*a?$', minLength: 3, maxLength: 7 }, { type: 'string', maxLength: 4 }, { const: 'the quick brown fox' }] } }),
 };
 
@@ -166,6 +168,18 @@ test('a special token is no text, and text is no special token', () => {
   expect(() => createMatcher(compileGrammar({ kind: 'special', token: '<|nobody|>' }), vocabulary)).toThrow('<|nobody|>');
 });
 
+test('masks of very many words are as quick as those of a few', () => {
+  const matcher = createMatcher(compileGrammar({ kind: 'choice', choices: Array.from({ length: 50_000 }, (_, i) => `the word number ${i}`) }), vocabulary);
+  const mask = vocabulary.newMask();
+  const start = performance.now();
+  for (const byte of utf8.encode('the word number 17')) {
+    matcher.fillMask(mask);
+    expect(bit(mask, byte + 1)).toBe(true);
+    expect(matcher.accept(byte + 1)).toBe(true);
+  }
+  expect(performance.now() - start).toBeLessThan(1000);
+});
+
 describe('forced tokens', () => {
   const tokenizer = loadTokenizer('test/fixtures/tokenizers/llama3');
   const real = new Vocabulary(tokenizer, [tokenizer.tokenId('<|eot_id|>') ?? 0]);
@@ -207,9 +221,10 @@ describe('forced tokens', () => {
 
   test('an end that is the only way on is forced too', () => {
     const matcher = createMatcher(compileGrammar({ kind: 'choice', choices: ['yes'] }), real);
-    for (const token of matcher.forcedTokens()) expect(matcher.accept(token)).toBe(true);
-    expect(matcher.isAccepting).toBe(true);
-    expect(matcher.forcedTokens()).toEqual([...real.eosTokenIds]);
+    const forced = matcher.forcedTokens();
+    expect(forced.at(-1)).toBe(real.eosTokenIds[0]);
+    for (const token of forced) expect(matcher.accept(token)).toBe(true);
+    expect(matcher.isEnded).toBe(true);
   });
 
   test('across special tokens and literals', () => {
@@ -223,7 +238,7 @@ describe('forced tokens', () => {
       ],
     };
     const text = '<|im_start|>Calling:\n<tool_call>\n{"temperature_unit": "celsius", "location": "Bern"}<|im_end|>';
-    const tokens = tokenizer.encode(text);
+    const tokens = [...tokenizer.encode(text), real.eosTokenIds[0]];
     const matcher = createMatcher(compileGrammar(source), real);
     let forced = 0;
     for (let i = 0; i < tokens.length; ) {
@@ -234,7 +249,7 @@ describe('forced tokens', () => {
       i += must.length;
       if (must.length === 0) expect(matcher.accept(tokens[i++])).toBe(true);
     }
-    expect(matcher.forcedTokens()).toEqual([...real.eosTokenIds]);
+    expect(matcher.isEnded).toBe(true);
     expect(forced).toBeGreaterThan(tokens.length / 2);
   });
 });

@@ -113,13 +113,12 @@ export class GrammarMatcher {
     return true;
   }
 
-  /** Takes back the last tokens. */
+  /** Takes back the last tokens, and what failed after them. */
   rollback(count: number): void {
     if (count > this.#tokens.length) throw new RangeError(`rollback of ${count} tokens; ${this.#tokens.length} were accepted`);
-    if (count === 0) return;
     this.#tokens.length -= count;
     this.#states.length -= count;
-    this.#ended = false;
+    if (count > 0) this.#ended = false;
     this.#error = null;
   }
 

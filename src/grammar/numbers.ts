@@ -321,7 +321,8 @@ class NumberBuilder {
     if (lowSide !== null && (atLow < 0 || (atLow === 0 && lowSide.exclusive))) return false;
     if (highSide !== null && (atHigh > 0 || (atHigh === 0 && highSide.exclusive))) return false;
     return this.#conditions.every(({ step, places, negative: not }) => {
-      let remainder = place.remainders[this.#groups.findIndex((group) => group.places === places)] % step;
+      const shared = place.remainders[this.#groups.findIndex((group) => group.places === places)];
+      let remainder = shared < 0 ? shared : shared % step;
       for (let k = fraction; k < places && remainder > 0; k++) remainder = (remainder * 10) % step;
       return (remainder === 0) !== not;
     });

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { WeightKind } from '../backend/backend.ts';
 import { CheckpointError, isRecord, readJson, show } from './safetensors.ts';
 
 /** What a checkpoint's config.json says, in one form for every architecture. Sizes in elements, positions in tokens. */
@@ -64,9 +65,9 @@ export interface QuantizationConfig {
   readonly version: 1;
   /** 128, or -1: one group per output channel. */
   readonly group_size: number;
-  /** Stored in 4 bits as well, or left as they were. */
-  readonly embedding: 'w4' | 'dense';
-  readonly head: 'w4' | 'dense';
+  /** Stored in 4 bits as well, in 8, or left as they were. */
+  readonly embedding: WeightKind;
+  readonly head: WeightKind;
   /** What was done to the weights first, e.g. ["rotate"]. */
   readonly steps: readonly string[];
 }
@@ -271,9 +272,9 @@ function parseQuantization(fields: Fields): QuantizationConfig | null {
   if (value.number('version', 0) !== 1) throw value.wrong('version', '1', value.value('version'));
   const groupSize = value.number('group_size', 0);
   if (groupSize !== 128 && groupSize !== -1) throw value.wrong('group_size', '128 or -1', groupSize);
-  const storage = (key: string): 'w4' | 'dense' => {
+  const storage = (key: string): WeightKind => {
     const kind = value.text(key, 'dense');
-    if (kind !== 'w4' && kind !== 'dense') throw value.wrong(key, 'w4 or dense', kind);
+    if (kind !== 'w4' && kind !== 'w8' && kind !== 'dense') throw value.wrong(key, 'w4, w8 or dense', kind);
     return kind;
   };
   const steps = value.value('steps');

@@ -154,7 +154,7 @@ function allocateBuffers(config: ModelConfig, backend: Backend, weights: Weights
   const S = limits.maxStepEntries;
   const { hiddenSize: C, intermediateSize: F, headSize: D, numHeads: H, numKVHeads: G, vocabSize: V } = config;
   const input = (weight: PackedLinear, rows: number, width: number): Activation =>
-    backend.allocateActivation(weight.kind === 'w4' ? 'int8' : 'float', rows, width);
+    backend.allocateActivation(weight.kind === 'dense' ? 'float' : 'int8', rows, width);
   const [layer] = weights.layers;
   return {
     residual: backend.allocate('f32', T * C),

@@ -1,5 +1,5 @@
 /** The weights of a checkpoint by the roles they play, whatever their tensors are called and however they are stored. */
-import type { WeightRows, WeightSource } from '../backend/backend.ts';
+import type { WeightKind, WeightRows, WeightSource } from '../backend/backend.ts';
 import { groupsOf } from '../backend/backend.ts';
 import type { ModelConfig } from './config.ts';
 import { CheckpointError, DENSE_DTYPES } from './safetensors.ts';
@@ -91,13 +91,19 @@ export const readFinalNorm = (checkpoint: Checkpoint, config: ModelConfig): Floa
   readNorm(checkpoint, FINAL_NORM, config.hiddenSize, config.normOffset);
 
 export const embeddingSource = (checkpoint: Checkpoint, config: ModelConfig): WeightSource =>
-  weightSource(checkpoint, EMBEDDING, config.vocabSize, config.hiddenSize, config.quantization?.embedding === 'w4' ? config.quantization.group_size : null);
+  storedSource(checkpoint, EMBEDDING, config, config.quantization?.embedding ?? 'dense');
 
 /** The head's own weight, or null where it is the embedding. */
 export const headSource = (checkpoint: Checkpoint, config: ModelConfig): WeightSource | null =>
   config.tiedEmbedding
     ? null
-    : weightSource(checkpoint, HEAD, config.vocabSize, config.hiddenSize, config.quantization?.head === 'w4' ? config.quantization.group_size : null);
+    : storedSource(checkpoint, HEAD, config, config.quantization?.head ?? 'dense');
+
+/** The embedding or the head, which a checkpoint may store otherwise than its layers. */
+function storedSource(checkpoint: Checkpoint, name: string, config: ModelConfig, kind: WeightKind): WeightSource {
+  const { vocabSize: N, hiddenSize: K } = config;
+  return kind === 'w8' ? w8Source(checkpoint, name, N, K) : weightSource(checkpoint, name, N, K, kind === 'w4' ? (config.quantization?.group_size ?? null) : null);
+}
 
 function readLinear(checkpoint: Checkpoint, config: ModelConfig, prefix: string, role: keyof typeof LINEARS): WeightParts {
   const names = (config.fused ? FUSED_LINEARS : LINEARS)[role];
@@ -183,6 +189,25 @@ function w4Source(checkpoint: Checkpoint, name: string, N: number, K: number, gr
   };
 }
 
+function w8Source(checkpoint: Checkpoint, name: string, N: number, K: number): WeightSource {
+  checkpoint.entry(`${name}.qweight`, [N, K], ['I8']);
+  checkpoint.entry(`${name}.s0`, [N], ['F32']);
+  return {
+    name,
+    kind: 'w8',
+    groupSize: -1,
+    outFeatures: N,
+    inFeatures: K,
+    rows(start, end): WeightRows {
+      const scales = checkpoint.read(`${name}.s0`, start, end);
+      const s0 = new Float32Array(scales.buffer, scales.byteOffset, scales.length / 4);
+      checkScales(checkpoint, name, start, s0);
+      const q = checkpoint.readPiece(`${name}.qweight`, start, end);
+      return { kind: 'w8', q: new Int8Array(q.buffer, q.byteOffset, q.length), s0 };
+    },
+  };
+}
+
 /** q·s1 + m must stay within ±127 for every q, and s0 must be a usable scale: kernels rely on it. */
 function checkW4(checkpoint: Checkpoint, name: string, start: number, s1: Uint8Array, m: Int8Array, s0: Float32Array, groups: number): void {
   for (let i = 0; i < s1.length; i++) {
@@ -190,6 +215,10 @@ function checkW4(checkpoint: Checkpoint, name: string, start: number, s1: Uint8A
       throw new CheckpointError(`${checkpoint.directory}: tensor ${name}.s1: row ${start + Math.floor(i / groups)}, group ${i % groups}: expected 8-bit weights within ±127, seen ${m[i]} to ${m[i]} + 15 · ${s1[i]}; the checkpoint was not quantized with the protective range`);
     }
   }
+  checkScales(checkpoint, name, start, s0);
+}
+
+function checkScales(checkpoint: Checkpoint, name: string, start: number, s0: Float32Array): void {
   for (let i = 0; i < s0.length; i++) {
     if (!Number.isFinite(s0[i]) || s0[i] < 0) {
       throw new CheckpointError(`${checkpoint.directory}: tensor ${name}.s0: expected finite scales ≥ 0, seen ${s0[i]} in row ${start + i}`);

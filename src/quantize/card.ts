@@ -5,6 +5,8 @@ const STEPS: Record<string, string> = {
   ranges: 'range search: least squared error of each weight in the arithmetic that is served',
 };
 
+const STORAGE = { w4: '4 bit', w8: '8 bit', dense: 'full precision' };
+
 /** README.md of a quantized checkpoint. */
 export function modelCard(record: QuantizationRecord): string {
   const { source, errors } = record;
@@ -23,7 +25,7 @@ Made by \`tetrad quantize\` from ${source.name} (sha256 of config.json and weigh
 8-bit activations and a 4-bit key-value cache: \`tetrad serve <this directory>\`.
 
 - groups: ${record.group_size === -1 ? 'one per output channel' : `${record.group_size} input channels, two-level scales`}
-- embedding: ${record.embedding === 'w4' ? '4 bit' : 'full precision'}; head: ${record.head === 'w4' ? '4 bit' : 'full precision'}
+- embedding: ${STORAGE[record.embedding]}; head: ${STORAGE[record.head]}
 ${record.steps.map((step) => `- ${STEPS[step] ?? step}`).join('\n')}
 ${record.skipped.map((step) => `- left out: ${step}\n`).join('')}
 ## Errors

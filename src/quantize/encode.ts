@@ -28,7 +28,7 @@ const PIECE = 1 << 18;
 
 export async function encodeWeight(weight: PlannedWeight, settings: EncodeSettings): Promise<WeightError> {
   const rows = await openRows(weight, settings);
-  const sink = weight.format === 'w4' ? new FourBitSink(weight, settings) : new DenseSink(weight, settings);
+  const sink = new SINKS[weight.format](weight, settings);
   const total = { error: 0, norm: 0 };
   const row = new Float64Array(weight.columns);
   const step = rowsPerPiece(weight.columns);
@@ -142,6 +142,45 @@ class FourBitSink implements Sink {
   }
 }
 
+/** q = round(W / s0), s0 = max|W| / 127 of the row. */
+class EightBitSink implements Sink {
+  readonly #weight: PlannedWeight;
+  readonly #settings: EncodeSettings;
+  #start = 0;
+  #q = new Int8Array(0);
+  #s0 = new Float32Array(0);
+
+  constructor(weight: PlannedWeight, settings: EncodeSettings) {
+    this.#weight = weight;
+    this.#settings = settings;
+  }
+
+  begin(start: number, end: number): void {
+    this.#start = start;
+    this.#q = new Int8Array((end - start) * this.#weight.columns);
+    this.#s0 = new Float32Array(end - start);
+  }
+
+  row(values: Float64Array, at: number): number {
+    const most = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+    const s0 = Math.fround(most / 127);
+    this.#s0[at] = s0;
+    let error = 0;
+    for (let i = 0; i < values.length; i++) {
+      const q = s0 === 0 ? 0 : Math.max(-127, Math.min(127, Math.round(values[i] / s0)));
+      this.#q[at * values.length + i] = q;
+      error += (values[i] - q * s0) ** 2;
+    }
+    return error;
+  }
+
+  end(): void {
+    const { name, columns } = this.#weight;
+    this.#settings.write(`${name}.qweight`, this.#start * columns, bytesOf(this.#q));
+    this.#settings.write(`${name}.s0`, this.#start * 4, bytesOf(this.#s0));
+  }
+}
+
 class DenseSink implements Sink {
   readonly #weight: PlannedWeight;
   readonly #settings: EncodeSettings;
@@ -170,6 +209,8 @@ class DenseSink implements Sink {
     this.#settings.write(`${name}.weight`, this.#start * columns * BYTES[this.#dtype], fromFloat32(this.#dtype, this.#values));
   }
 }
+
+const SINKS = { w4: FourBitSink, w8: EightBitSink, dense: DenseSink };
 
 /** Rounds to nearest even; values that have the dtype already keep their bits. */
 export function fromFloat32(dtype: 'f32' | 'f16' | 'bf16', values: Float32Array): Uint8Array {

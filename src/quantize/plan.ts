@@ -1,5 +1,5 @@
 /** Every weight of the quantized checkpoint: where it comes from, what is done to it, which tensors it becomes. */
-import type { WeightSource } from '../backend/backend.ts';
+import type { WeightKind, WeightSource } from '../backend/backend.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { Checkpoint } from '../model/safetensors.ts';
 import { EMBEDDING, FINAL_NORM, HEAD, LINEARS, embeddingSource, headSource, inputSizes, layerPrefix, readFinalNorm, readLayer } from '../model/weights.ts';
@@ -16,7 +16,7 @@ export interface PlannedWeight {
   readonly firstRow: number;
   readonly rows: number;
   readonly columns: number;
-  readonly format: 'w4' | 'dense';
+  readonly format: WeightKind;
   /** Which side meets the residual stream; null: leave the weight as it is. */
   readonly rotate: 'input' | 'output' | null;
   /** Norm weights to fold into the columns. */
@@ -37,8 +37,8 @@ export interface Plan {
 
 export interface StorageOptions {
   readonly groupSize: GroupSize;
-  readonly embedding: 'w4' | 'dense';
-  readonly head: 'w4' | 'dense';
+  readonly embedding: WeightKind;
+  readonly head: WeightKind;
 }
 
 type Role = keyof typeof LINEARS;
@@ -163,6 +163,12 @@ export function tensorsOf(plan: Plan, groupSize: GroupSize): PlannedTensor[] {
 function weightTensors(weight: PlannedWeight, groupSize: GroupSize): PlannedTensor[] {
   const { name, rows: N, columns: K } = weight;
   if (weight.format === 'dense') return [{ name: `${name}.weight`, dtype: DENSE_NAMES[denseDType(weight)], shape: [N, K] }];
+  if (weight.format === 'w8') {
+    return [
+      { name: `${name}.qweight`, dtype: 'I8', shape: [N, K] },
+      { name: `${name}.s0`, dtype: 'F32', shape: [N] },
+    ];
+  }
   const groups = groupCount(K, groupSize);
   return [
     { name: `${name}.qweight`, dtype: 'U8', shape: [N, K / 2] },

@@ -67,6 +67,7 @@ describe('quantize', () => {
     ['phi4-mini', { head: 'w4', rotate: false }],
     ['gemma2', {}],
     ['gemma2', { head: 'w4' }],
+    ['qwen2', { embedding: 'dense', head: 'dense' }],
   ])('%s with %j runs in W4A8KV4', async (name, options) => {
     await quantize(join(FIXTURES, name), target, options);
     const reference = readReferenceLogits(join(FIXTURES, name, 'reference.safetensors'));
@@ -78,7 +79,7 @@ describe('quantize', () => {
   });
 
   it('reports the errors that the file has, weight by weight', async () => {
-    const { record, status } = await quantize(LLAMA, target, { rotate: false, embedding: 'w4' });
+    const { record, status } = await quantize(LLAMA, target, { rotate: false, embedding: 'w4', head: 'dense' });
     expect(status).toBe('written');
     expect(record.steps).toEqual(['ranges']);
     using before = openCheckpoint(LLAMA);
@@ -94,6 +95,22 @@ describe('quantize', () => {
     expect(relativeError(dequantize(after, 'model.embed_tokens', 128), before.readFloat32('model.embed_tokens.weight'))).toBeCloseTo(record.errors.embedding!, 4);
     expect(record.errors.head).toBeNull();
     expect(after.read('lm_head.weight')).toEqual(before.read('lm_head.weight'));
+  });
+
+  it('keeps head and embedding in 8 bits, one scale a row', async () => {
+    const { record } = await quantize(LLAMA, target, { rotate: false });
+    using before = openCheckpoint(LLAMA);
+    using after = openCheckpoint(target);
+    for (const [name, error] of [['lm_head', record.errors.head], ['model.embed_tokens', record.errors.embedding]] as const) {
+      const bytes = after.read(`${name}.qweight`);
+      const q = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+      const s0 = after.readFloat32(`${name}.s0`);
+      const columns = q.length / s0.length;
+      const wanted = before.readFloat32(`${name}.weight`);
+      expect(relativeError(Float32Array.from(q, (x, i) => x * s0[Math.floor(i / columns)]), wanted)).toBeCloseTo(error!, 5);
+      expect(error).toBeLessThan(0.01);
+    }
+    expect(after.has('lm_head.weight')).toBe(false);
   });
 
   it('splits fused weights', async () => {
@@ -158,7 +175,7 @@ describe('quantize', () => {
     expect(readFileSync(join(target, 'README.md'), 'utf8')).toMatch(/# source, 4-bit weights[\s\S]*\| 2 \| \d/);
     const config = JSON.parse(readFileSync(join(target, 'config.json'), 'utf8')) as Record<string, unknown>;
     expect(config).toMatchObject({ hidden_size: 128, tie_word_embeddings: false, quantization_config: { quant_method: 'tetrad', steps: ['rotate', 'ranges'], source: { name: 'source' } } });
-    expect(readConfig(target).quantization).toMatchObject({ group_size: 128, embedding: 'dense', head: 'dense' });
+    expect(readConfig(target).quantization).toMatchObject({ group_size: 128, embedding: 'w8', head: 'w8' });
   });
 
   it('is the same bytes every time, and is not done twice', async () => {

@@ -26,8 +26,8 @@ export interface QuantizeOptions extends StorageOptions {
 
 export const QUANTIZE_DEFAULTS: QuantizeOptions = {
   groupSize: 128,
-  embedding: 'dense',
-  head: 'dense',
+  embedding: 'w8',
+  head: 'w8',
   rotate: true,
   force: false,
   shardBytes: SHARD_BYTES,
@@ -48,7 +48,7 @@ export interface QuantizationRecord extends QuantizationConfig {
   readonly source: { readonly name: string; readonly sha256: string };
   /** Steps that were asked for and left out, with the reason. */
   readonly skipped: readonly string[];
-  /** ‖W − Ŵ‖ / ‖W‖ of every 4-bit weight; `block` over all weights of a layer together. */
+  /** ‖W − Ŵ‖ / ‖W‖ of every weight of 4 or 8 bits; `block` over all weights of a layer, `total` over all of 4 bits together. */
   readonly errors: {
     readonly layers: readonly Readonly<Record<string, number>>[];
     readonly embedding: number | null;
@@ -224,7 +224,7 @@ function summarize(plan: Plan, errors: readonly WeightError[], numLayers: number
     let error = 0;
     let norm = 0;
     plan.weights.forEach((weight, i) => {
-      if (weight.format !== 'w4' || !chosen(weight)) return;
+      if (weight.format === 'dense' || !chosen(weight)) return;
       error += errors[i].error;
       norm += errors[i].norm;
     });
@@ -239,7 +239,7 @@ function summarize(plan: Plan, errors: readonly WeightError[], numLayers: number
     layers,
     embedding: relative((w) => w.name === 'model.embed_tokens'),
     head: relative((w) => w.name === 'lm_head'),
-    total: relative(() => true) ?? 0,
+    total: relative((w) => w.format === 'w4') ?? 0,
   };
 }
 

@@ -1,6 +1,6 @@
 import { ContextLengthError } from '../chat/local.ts';
 import { RemoteError } from '../chat/remote.ts';
-import { RequestError } from '../engine/request-error.ts';
+import { GenerationError, RequestError } from '../engine/request-error.ts';
 
 export interface ErrorBody {
   readonly error: { readonly message: string; readonly type: string; readonly param: string | null; readonly code: string | null };
@@ -41,6 +41,7 @@ export class ApiError extends Error {
 export function toApiError(error: unknown, log: (message: string) => void): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof RequestError) return requestError(error);
+  if (error instanceof GenerationError) return new ApiError(400, `The answer can't go on: ${error.message}`, { code: 'generation_failed' });
   if (error instanceof RemoteError) {
     const passed = error.status === 400 || error.status === 404 || error.status === 429;
     return new ApiError(passed ? (error.status ?? 502) : 502, error.message, { code: 'upstream_error' });

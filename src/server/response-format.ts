@@ -12,12 +12,18 @@ const schema = z
   .union([z.record(z.string(), z.unknown()), z.boolean(), z.string()], { error: 'expected a JSON Schema: an object, true, false, or JSON text of one' })
   .transform((value, context): unknown => {
     if (typeof value !== 'string') return value;
-    try {
-      return JSON.parse(value) as unknown;
-    } catch (error) {
-      context.addIssue({ code: 'custom', message: `the text is not JSON: ${error instanceof Error ? error.message : String(error)}` });
+    const refuse = (message: string): never => {
+      context.addIssue({ code: 'custom', message });
       return z.NEVER;
+    };
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(value);
+    } catch (error) {
+      return refuse(`the text is not JSON: ${error instanceof Error ? error.message : String(error)}`);
     }
+    // Outside, null would mean that no format was asked for.
+    return parsed === null ? refuse('the text is not a JSON Schema') : parsed;
   });
 const pattern = z.string();
 const choices = z.array(z.string()).min(1, 'expected at least one choice');
@@ -27,19 +33,22 @@ const responseFormat = z.discriminatedUnion(
   'type',
   [
     z.object({ type: z.literal('text') }),
-    z.object({ type: z.literal('json_object') }),
-    z.object({ type: z.literal('json_schema'), json_schema: z.object({ name: z.string().optional(), strict: given(z.boolean()), schema }) }),
+    z.object({ type: z.literal('json_object'), schema: given(schema) }),
+    z.object({ type: z.literal('json_schema'), json_schema: z.object({ name: given(z.string()), strict: given(z.boolean()), schema }) }),
   ],
   { error: 'expected an object whose type is text, json_object or json_schema' },
 );
 
-const structuredOutputs = z.strictObject({
-  json: given(schema),
-  regex: given(pattern),
-  choice: given(choices),
-  grammar: given(grammar),
-  json_object: given(z.boolean()),
-});
+const structuredOutputs = z.strictObject(
+  {
+    json: given(schema),
+    regex: given(pattern),
+    choice: given(choices),
+    grammar: given(grammar),
+    json_object: given(z.boolean()),
+  },
+  { error: (issue) => (issue.code === 'unrecognized_keys' ? `${issue.keys?.join(', ')} is not supported; there are json, regex, choice, grammar and json_object` : undefined) },
+);
 
 export const formatFields = {
   response_format: given(responseFormat),
@@ -70,7 +79,8 @@ export function askedFormat(body: FormatBody): AskedFormat | null {
 
 function* formatsOf(body: FormatBody): Generator<AskedFormat> {
   const { response_format: format, structured_outputs: outputs } = body;
-  if (format?.type === 'json_object') yield { format: { type: 'json-object' }, field: 'response_format' };
+  if (format?.type === 'json_object' && format.schema === undefined) yield { format: { type: 'json-object' }, field: 'response_format' };
+  if (format?.type === 'json_object' && format.schema !== undefined) yield { format: { type: 'json-schema', schema: format.schema }, field: 'response_format.schema' };
   if (format?.type === 'json_schema') yield { format: { type: 'json-schema', schema: format.json_schema.schema }, field: 'response_format.json_schema.schema' };
   yield* guided({ json: body.guided_json, regex: body.guided_regex, choice: body.guided_choice, grammar: body.guided_grammar }, 'guided_');
   if (outputs === undefined) return;

@@ -210,3 +210,10 @@ export function uploadStep(backend: Backend, shape: StepShape): StepInputs {
     blocksPerRow: shape.blocksPerRow ?? 1,
   };
 }
+
+export function w8Source(random: Random, N: number, K: number, name = 'weight'): WeightSource {
+  const q = Int8Array.from({ length: N * K }, () => random.integer(-127, 127));
+  const s0 = Float32Array.from({ length: N }, () => 0.001 + random.next() * 0.001);
+  const rows = (start: number, end: number): WeightRows => ({ kind: 'w8', q: q.subarray(start * K, end * K), s0: s0.subarray(start, end) });
+  return { name, kind: 'w8', groupSize: -1, outFeatures: N, inFeatures: K, rows };
+}
