@@ -86,13 +86,14 @@ def table(figures, columns, names):
     return "\n".join("| " + " | ".join([names.get(kind, kind), str(f["items"]), *(percent(f.get(c)) for c in columns)]) + " |" for kind, f in figures.items() if kind in names)
 
 
-SERVED = """Served by Tetrad on a CPU: `tetrad evaluate calls` and `bfcl`, greedy, on {served_items:,} of the items; guided: held to the schemas of the tools, as Tetrad serves by default.
+SERVED = """Served by Tetrad on a CPU: `tetrad evaluate calls` and `bfcl`, greedy, on {served_items:,} of the items, evenly drawn (a somewhat easier part: compare columns with one another); guided: held to
+the schemas of the tools, as Tetrad serves by default.
 
 | | full | full, guided | W4A8KV4 | W4A8KV4, guided |
 | --- | ---: | ---: | ---: | ---: |
 {rows}
 
-{perplexity}
+{whole}{perplexity}
 
 """
 RUNS = [(precision, guided) for precision in ("full", "w4a8kv4") for guided in ("free", "guided")]
@@ -110,7 +111,17 @@ def served(folder):
     rows = [(name, [c and c["byKind"].get(kind, {}).get(figure) for c in calls]) for name, kind, figure in KINDS]
     rows += [("no call where none is right", [c and c["abstention"] for c in calls]), ("false refusals and questions", [c and c["falseRefusals"] for c in calls])]
     rows += [(f"BFCL {name}", [b and b["categories"][name]["right"] for b in bfcl]) for name in next(b for b in bfcl if b)["categories"]]
-    return SERVED.format(served_items=max(c["items"] for c in calls if c), rows="\n".join(f"| {name} | {' | '.join(map(percent, values))} |" for name, values in rows), perplexity=perplexity(folder))
+    return SERVED.format(served_items=max(c["items"] for c in calls if c), rows="\n".join(f"| {name} | {' | '.join(map(percent, values))} |" for name, values in rows), perplexity=perplexity(folder), whole=whole(folder))
+
+
+def whole(folder):
+    """The default way of serving on all items, where it was measured."""
+    if not (folder / "calls-all.json").exists():
+        return ""
+    report = json.loads((folder / "calls-all.json").read_text())
+    call = report["byKind"]["call"]
+    return (f"On all {report['items']:,} items, W4A8KV4 and guided: one call exact {percent(call['exact'])}, right tool {percent(call['tool'])}; no call where none is right "
+            f"{percent(report['abstention'])}; false refusals and questions {percent(report['falseRefusals'])}.\n\n")
 
 
 def perplexity(folder):
