@@ -289,6 +289,7 @@ describe('refused', () => {
   test.each([
     [{ tools, tool_choice: { type: 'function', function: { name: 'fly' } } }, /"fly"/u],
     [{ tool_choice: 'required' }, /tools/u],
+    [{ tools: [weather, alarm, weather] }, /two of them are named "get_weather"/u],
     [{ guided_regex: '(' }, /regular expression|regex|pattern/iu],
     [{ guided_grammar: 'root ::= root "a"' }, /recurs/iu],
   ])('%j', async (fields, message) => {

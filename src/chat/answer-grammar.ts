@@ -26,6 +26,8 @@ export type IsSpecial = (tag: string) => boolean;
 /** The tools that may be called. Throws RequestError where the choice names none of them. */
 export function callableTools({ tools = [], toolChoice = 'auto' }: AnswerRequest): readonly ToolDefinition[] {
   if (toolChoice === 'none') return [];
+  const twice = tools.find(({ name }, index) => tools.findIndex((other) => other.name === name) < index);
+  if (twice !== undefined) throw new RequestError(`tools: two of them are named ${JSON.stringify(twice.name)}; a call could mean either`, 'tools');
   if (toolChoice === 'required' && tools.length === 0) throw new RequestError('toolChoice: a tool is to be called, but there are no tools', 'toolChoice');
   if (typeof toolChoice === 'string') return tools;
   const named = tools.filter(({ name }) => name === toolChoice.name);

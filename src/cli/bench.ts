@@ -14,7 +14,7 @@ interface Flags {
 export function benchCommand(): Command {
   return new Command('bench')
     .description('measure speed: kernels, one stream, many streams, and llama.cpp beside them')
-    .addArgument(new Argument('[names...]', 'kernels, grammar, load, latency, throughput, peers (default: all but peers)'))
+    .addArgument(new Argument('[names...]', 'kernels, calls, grammar, load, latency, throughput, peers (default: all but peers)'))
     .addOption(new Option('--backend <name>', 'where to run').choices(['auto', 'reference', 'cpu', 'cuda']).default('auto'))
     .option('--threads <n>', 'threads; 0: one per core', wholeNumber, 0)
     .option('--dimensions <name>', 'random weights with the dimensions of tiny, llama-3.2-1b or llama-3-8b', 'llama-3.2-1b')

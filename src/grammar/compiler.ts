@@ -5,14 +5,14 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { GrammarSource } from './compile.ts';
-import { GrammarError } from './error.ts';
+import { CompilerBusyError, GrammarError } from './error.ts';
 import type { Grammar } from './grammar.ts';
 
 /** What the thread answers: a grammar and roughly its bytes, why there is none, or a failure of the compiler's own. */
 export type Compiled =
   | { readonly type: 'grammar'; readonly grammar: Grammar; readonly bytes: number }
   | { readonly type: 'refused'; readonly keyword: string; readonly pointer: string; readonly reason: string; readonly part: string }
-  | { readonly type: 'failed'; readonly message: string };
+  | { readonly type: 'busy' | 'failed'; readonly message: string };
 
 export interface CompilerOptions {
   /** For one source; 5 s unless told. */
@@ -75,7 +75,7 @@ export class GrammarCompiler {
     const result = await this.#wait(entry, signal);
     if (result.type === 'grammar') return result.grammar;
     if (result.type === 'refused') throw new GrammarError(result.keyword, result.pointer, result.reason, result.part);
-    throw new Error(result.message);
+    throw result.type === 'busy' ? new CompilerBusyError(result.message) : new Error(result.message);
   }
 
   /** Stops the threads; what waits is rejected. */
@@ -105,7 +105,7 @@ export class GrammarCompiler {
   #keep(text: string, entry: Entry, compiled: Compiled): void {
     entry.waiting = -1;
     if (this.#entries.get(text) !== entry) return;
-    if (compiled.type === 'failed') {
+    if (compiled.type === 'failed' || compiled.type === 'busy') {
       this.#entries.delete(text);
       return;
     }
@@ -148,7 +148,7 @@ export class GrammarCompiler {
 
   #passOn(job: Job): void {
     if (this.#slow.size < MAX_SLOW_WAITING) this.#slow.add(job);
-    else job.settle({ type: 'failed', message: `${MAX_SLOW_WAITING} grammars that take long to compile are waiting already; try again later` });
+    else job.settle({ type: 'busy', message: `${MAX_SLOW_WAITING} grammars that take long to compile are waiting already; try again later` });
   }
 }
 

@@ -18,6 +18,11 @@ export class GrammarError extends Error {
   }
 }
 
+/** Too many sources wait that take long to compile; later this one may be taken. */
+export class CompilerBusyError extends Error {
+  override name = 'CompilerBusyError';
+}
+
 /** Work that a compile may do before it is refused: hostile input ends in bounded time and memory. */
 export class Budget {
   #left = 2_000_000;
