@@ -18,7 +18,7 @@ export type {
   Usage,
 } from './chat/chat-model.ts';
 export type { EngineDescription, EngineStats } from './engine/client.ts';
-export { GenerationError, RequestError } from './engine/request-error.ts';
+export { BusyError, GenerationError, RequestError } from './engine/request-error.ts';
 export { type App, type AppOptions, createApp, type Limits } from './server/app.ts';
 export { listen, type Listening, type ListenOptions, serve, type ServeOptions } from './server/listen.ts';
 export type { Tokenizer } from './tokenizer/tokenizer.ts';

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { EngineClient, EngineDescription, EngineStats, GenerateRequest, TokenLogprobs, TokensEvent } from '../engine/client.ts';
-import { RequestError } from '../engine/request-error.ts';
+import { BusyError, RequestError } from '../engine/request-error.ts';
 import { checkRequest } from '../engine/request.ts';
 import type { SamplingParams } from '../engine/sampling.ts';
 import type { GrammarSource } from '../grammar/compile.ts';
 import { GrammarCompiler } from '../grammar/compiler.ts';
-import { GrammarError } from '../grammar/error.ts';
+import { CompilerBusyError, GrammarError } from '../grammar/error.ts';
 import type { Grammar } from '../grammar/grammar.ts';
 import { Detokenizer, partialMatch } from '../tokenizer/detokenizer.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -190,6 +190,7 @@ export class LocalModel implements ChatModel, AsyncDisposable {
         grammar = await compiled;
       } catch (error) {
         if (signal?.aborted === true) return;
+        if (error instanceof CompilerBusyError) throw new BusyError(error.message);
         throw error instanceof GrammarError ? refused(error, asked) : error;
       }
       yield* this.engine.generate({ ...request, grammar }, signal);

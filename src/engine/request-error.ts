@@ -8,6 +8,11 @@ export class RequestError extends Error {
   }
 }
 
+/** There is too much to do just now; later the request may be taken. */
+export class BusyError extends Error {
+  override name = 'BusyError';
+}
+
 /** The request was refused by nobody, but can't go on. */
 export class GenerationError extends Error {
   override name = 'GenerationError';

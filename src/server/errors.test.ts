@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { GenerationError, RequestError } from '../engine/request-error.ts';
-import { CompilerBusyError } from '../grammar/error.ts';
+import { BusyError, GenerationError, RequestError } from '../engine/request-error.ts';
 import { toApiError } from './errors.ts';
 
 const fail = (message: string): never => {
@@ -8,7 +7,7 @@ const fail = (message: string): never => {
 };
 
 test.each([
-  [new CompilerBusyError('later'), 503, 'compiler_busy', null],
+  [new BusyError('later'), 503, 'busy', null],
   [new GenerationError('too ambiguous'), 400, 'generation_failed', null],
   [new RequestError('maxTokens is 0', 'maxTokens'), 400, null, 'max_tokens'],
   [new RequestError('tools[1].parameters: no', 'tools[1].parameters'), 400, null, 'tools[1].function.parameters'],

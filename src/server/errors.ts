@@ -1,7 +1,6 @@
 import { ContextLengthError } from '../chat/local.ts';
 import { RemoteError } from '../chat/remote.ts';
-import { GenerationError, RequestError } from '../engine/request-error.ts';
-import { CompilerBusyError } from '../grammar/error.ts';
+import { BusyError, GenerationError, RequestError } from '../engine/request-error.ts';
 
 export interface ErrorBody {
   readonly error: { readonly message: string; readonly type: string; readonly param: string | null; readonly code: string | null };
@@ -43,7 +42,7 @@ export function toApiError(error: unknown, log: (message: string) => void): ApiE
   if (error instanceof ApiError) return error;
   if (error instanceof RequestError) return requestError(error);
   if (error instanceof GenerationError) return new ApiError(400, `The answer can't go on: ${error.message}`, { code: 'generation_failed' });
-  if (error instanceof CompilerBusyError) return new ApiError(503, error.message, { code: 'compiler_busy', headers: { 'retry-after': '5' } });
+  if (error instanceof BusyError) return new ApiError(503, error.message, { code: 'busy', headers: { 'retry-after': '5' } });
   if (error instanceof RemoteError) {
     const passed = error.status === 400 || error.status === 404 || error.status === 429;
     return new ApiError(passed ? (error.status ?? 502) : 502, error.message, { code: 'upstream_error' });
